@@ -1,0 +1,54 @@
+# The two commands to begin with: make demo, make test. Nothing but Go, make and a C compiler is needed.
+
+GO ?= go
+GOFUMPT = $(GO) run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT = $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+FUZZTIME ?= 20s
+# Modules of their own: their dependencies never enter ours.
+NESTED = verify/conformance
+FUZZ = ./verify/jose:FuzzCheckJSON ./verify/jose:FuzzDecodeSegment ./verify:FuzzVerify ./keys:FuzzParseJWKS \
+	./edge/config:FuzzParse ./edge/wire:FuzzConn ./edge/route:FuzzCanonical ./edge/header:FuzzScan ./edge/upstream/h1:FuzzResponse
+
+.PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean
+
+build: ## bin/sallyport
+	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
+
+demo: build ## issuer, echo upstream and proxy in one process
+	./bin/sallyport demo
+
+test: ## every test of every module, fuzz corpora replayed
+	$(GO) test ./...
+	@set -e; for m in $(NESTED); do echo "== $$m"; (cd $$m && $(GO) test ./...); done
+
+check: ## what every commit passes
+	@out=$$($(GOFUMPT) -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofumpt'ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	$(GO) test -shuffle=on ./...
+
+race: ## with the race detector
+	$(GO) test -race ./...
+
+purego: ## the portable twins of all assembly
+	$(GO) test -tags purego ./verify/...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@set -e; for t in $(FUZZ); do p=$${t%%:*}; f=$${t##*:}; echo "== $$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done
+
+bench: ## benchmarks, for benchcmp
+	@mkdir -p bench/out
+	$(GO) test -run '^$$' -bench . -count 10 ./... | tee bench/out/new.txt
+
+benchcmp: ## bench/out/old.txt against bench/out/new.txt
+	$(BENCHSTAT) bench/out/old.txt bench/out/new.txt
+
+test-real: build ## against a provider that is not ours
+	cd loadtest/real && $(GO) test -count=1 -v ./...
+
+figures: build ## the figures that the README states, each with its interval and goal
+	$(GO) run ./bench/figures
+
+clean:
+	rm -rf bin bench/out

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"sallyport/edge"
+	"sallyport/edge/config"
+)
+
+func runCheck(args []string, stdout, stderr io.Writer) int {
+	fs := newFlags("check", "check -config FILE", stderr)
+	path := fs.String("config", "", "the TOML file")
+	if code := parse(fs, args); code >= 0 {
+		return code
+	}
+	if *path == "" {
+		fmt.Fprintln(stderr, "sallyport check: -config FILE is required")
+		return 2
+	}
+	cfg, _, err := config.Load(*path)
+	if err == nil {
+		// What only shows when everything is put together: key files, certificates, routes. Nothing is contacted or opened.
+		err = edge.Check(cfg)
+	}
+	if err != nil {
+		var faults config.Faults
+		if errors.As(err, &faults) {
+			for _, f := range faults {
+				fmt.Fprintln(stderr, f.String())
+			}
+			fmt.Fprintf(stderr, "%s: %d fault(s)\n", *path, len(faults))
+		} else {
+			fmt.Fprintf(stderr, "%s: %v\n", *path, err)
+		}
+		return 1
+	}
+	warnings := config.Lint(cfg)
+	for _, w := range warnings {
+		fmt.Fprintf(stdout, "warning: %s\n", w.String())
+	}
+	fmt.Fprintf(stdout, "%s: ok, %d route(s), %d issuer(s), %d upstream(s), %d warning(s)\n",
+		*path, len(cfg.Routes), len(cfg.Issuers), len(cfg.Upstreams), len(warnings))
+	return 0
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"sallyport/edge/demo"
+	"sallyport/verify/jose"
+)
+
+const tokenUsage = `usage: for demos and tests; the keys are files without protection but their mode
+
+  sallyport token keygen -alg ALG [-kid KID] [-bits N] -out FILE      make a private key, a JWK of mode 0600
+  sallyport token secret -key FILE -out FILE                          write an HS key's octets, for secret_file
+  sallyport token jwks   -key FILE[,FILE...]                          print the public key set
+  sallyport token mint   -key FILE -iss ISS -aud AUD [...]            print tokens, one a line
+`
+
+func runToken(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, tokenUsage)
+		return 2
+	}
+	commands := map[string]func([]string, io.Writer, io.Writer) error{
+		"keygen": tokenKeygen, "secret": tokenSecret, "jwks": tokenJWKS, "mint": tokenMint,
+	}
+	command := commands[args[0]]
+	if command == nil {
+		fmt.Fprint(stderr, tokenUsage)
+		return 2
+	}
+	switch err := command(args[1:], stdout, stderr); {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	default:
+		fmt.Fprintf(stderr, "sallyport token %s: %v\n", args[0], err)
+		return 1
+	}
+}
+
+// errUsage says that the flag package has already told what is wrong.
+var errUsage = errors.New("usage")
+
+func parseToken(fs *flag.FlagSet, args []string, required ...string) error {
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return errUsage
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	for _, name := range required {
+		if fs.Lookup(name).Value.String() == "" {
+			return fmt.Errorf("-%s is required", name)
+		}
+	}
+	return nil
+}
+
+func tokenKeygen(args []string, _, stderr io.Writer) error {
+	fs := newFlags("token keygen", "token keygen -alg ALG -out FILE", stderr)
+	name := fs.String("alg", "", "algorithm, such as RS256, ES256, EdDSA, HS256 or ML-DSA-44")
+	kid := fs.String("kid", "key-1", "key ID")
+	bits := fs.Int("bits", 2048, "size of an RSA key")
+	out := fs.String("out", "", "file to write; it must not exist")
+	if err := parseToken(fs, args, "alg", "out"); err != nil {
+		return err
+	}
+	s, err := demo.NewSigner(jose.ParseAlg([]byte(*name)), *kid, *bits)
+	if err != nil {
+		return err
+	}
+	jwk, err := s.JWK(true)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(jwk)
+	if err != nil {
+		return err
+	}
+	return writeNew(*out, append(data, '\n'))
+}
+
+// writeNew writes a file that only its owner can read, and overwrites none: a lost key cannot be had again.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
+}
+
+func loadSigner(path string) (*demo.Signer, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return demo.ParseSigner(data)
+}
+
+func tokenSecret(args []string, _, stderr io.Writer) error {
+	fs := newFlags("token secret", "token secret -key FILE -out FILE", stderr)
+	key := fs.String("key", "", "private JWK of an HS algorithm")
+	out := fs.String("out", "", "file to write; it must not exist")
+	if err := parseToken(fs, args, "key", "out"); err != nil {
+		return err
+	}
+	s, err := loadSigner(*key)
+	if err != nil {
+		return err
+	}
+	if s.Secret() == nil {
+		return fmt.Errorf("%s is a key pair, not a shared secret", s.Alg)
+	}
+	return writeNew(*out, s.Secret())
+}
+
+func tokenJWKS(args []string, stdout, stderr io.Writer) error {
+	fs := newFlags("token jwks", "token jwks -key FILE[,FILE...]", stderr)
+	files := fs.String("key", "", "private JWKs, separated by commas")
+	if err := parseToken(fs, args, "key"); err != nil {
+		return err
+	}
+	list := []map[string]any{}
+	for _, path := range strings.Split(*files, ",") {
+		s, err := loadSigner(path)
+		if err != nil {
+			return err
+		}
+		jwk, err := s.JWK(false)
+		if err != nil {
+			return err
+		}
+		list = append(list, jwk)
+	}
+	return json.NewEncoder(stdout).Encode(map[string]any{"keys": list})
+}
+
+func tokenMint(args []string, stdout, stderr io.Writer) error {
+	fs := newFlags("token mint", "token mint -key FILE -iss ISS -aud AUD [flags]", stderr)
+	key := fs.String("key", "", "private JWK")
+	iss := fs.String("iss", "", "issuer")
+	aud := fs.String("aud", "", "audience")
+	sub := fs.String("sub", "alice", "subject; with -count a number is added")
+	scope := fs.String("scope", "read", "scopes, separated by spaces")
+	typ := fs.String("typ", "at+jwt", "typ in the header; empty: none")
+	exp := fs.Duration("exp", 15*time.Minute, "lifetime; negative: already expired")
+	count := fs.Int("count", 1, "how many different tokens")
+	extra := claimFlags{}
+	fs.Var(extra, "claim", "name=value, any number of times; a value that is JSON is taken as such")
+	if err := parseToken(fs, args, "key", "iss", "aud"); err != nil {
+		return err
+	}
+	s, err := loadSigner(*key)
+	if err != nil {
+		return err
+	}
+	now := time.Now().Unix()
+	for i := range *count {
+		subject := *sub
+		if *count > 1 {
+			subject += "-" + strconv.Itoa(i+1)
+		}
+		claims := map[string]any{
+			"iss": *iss, "aud": *aud, "sub": subject, "client_id": "sallyport-token", "scope": *scope,
+			"iat": now, "exp": now + int64(*exp/time.Second), "jti": fmt.Sprintf("%x-%d", now, i),
+		}
+		for name, value := range extra {
+			claims[name] = value
+		}
+		token, err := s.Sign(*typ, claims)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(stdout, token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimFlags collects -claim.
+type claimFlags map[string]any
+
+// String implements flag.Value.
+func (c claimFlags) String() string { return "" }
+
+// Set implements flag.Value.
+func (c claimFlags) Set(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return errors.New("want name=value")
+	}
+	var v any
+	if json.Unmarshal([]byte(value), &v) != nil {
+		v = value
+	}
+	c[name] = v
+	return nil
+}

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+)
+
+// version is set by the release build: -ldflags "-X main.version=v1.2.3".
+var version = ""
+
+func runVersion(stdout io.Writer) int {
+	v, revision := version, "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		if v == "" {
+			v = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	if v == "" {
+		v = "(devel)"
+	}
+	fmt.Fprintf(stdout, "sallyport %s\nrevision  %s\ngo        %s %s/%s\n", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return 0
+}

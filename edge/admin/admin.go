@@ -1,0 +1,139 @@
+// Package admin serves health, readiness, metrics and profiles, on a loopback address by default.
+package admin
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Options is what the listener shows.
+type Options struct {
+	Address string
+	Pprof   bool
+	Token   []byte // bearer token; empty: none is asked for. Health and readiness never ask
+	// NotReady says why this node should get no traffic; empty: it is ready.
+	NotReady func() []string
+	Metrics  func(io.Writer)
+}
+
+// Server is the admin listener.
+type Server struct {
+	opt Options
+	ln  net.Listener
+	srv *http.Server
+}
+
+// New opens the socket.
+func New(opt Options) (*Server, error) {
+	ln, err := net.Listen("tcp", opt.Address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("admin: cannot listen on %s: the address is taken; set another [admin] address, or \"\" to turn it off (%w)", opt.Address, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("admin: cannot listen on %s: %w", opt.Address, err)
+	}
+	s := &Server{opt: opt, ln: ln}
+	s.srv = &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+	return s, nil
+}
+
+// Addr returns the bound address.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Run serves until Shutdown or Close.
+func (s *Server) Run() error {
+	if err := s.srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("admin: listener ended: %w", err)
+	}
+	return nil
+}
+
+// Shutdown lets requests in progress end until ctx is done.
+func (s *Server) Shutdown(ctx context.Context) {
+	if s.srv.Shutdown(ctx) != nil {
+		s.srv.Close()
+	}
+}
+
+// Close closes the socket at once.
+func (s *Server) Close() { s.ln.Close(); s.srv.Close() }
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /metrics", s.guarded(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		s.opt.Metrics(w)
+	}))
+	if s.opt.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", s.guarded(pprof.Index))
+		mux.HandleFunc("GET /debug/pprof/cmdline", s.guarded(pprof.Cmdline))
+		mux.HandleFunc("GET /debug/pprof/profile", s.guarded(pprof.Profile))
+		mux.HandleFunc("GET /debug/pprof/symbol", s.guarded(pprof.Symbol))
+		mux.HandleFunc("GET /debug/pprof/trace", s.guarded(pprof.Trace))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+		// A page in a browser may reach a loopback address under a name of its own (DNS rebinding): only addresses and
+		// localhost are names of this listener.
+		if !localName(r.Host) && len(s.opt.Token) == 0 {
+			http.Error(w, "unknown host", http.StatusMisdirectedRequest)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func localName(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return host == "localhost" || net.ParseIP(host) != nil
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if why := s.opt.NotReady(); len(why) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, strings.Join(why, "\n")+"\n")
+		return
+	}
+	io.WriteString(w, "ready\n")
+}
+
+// guarded asks for the bearer token. Hashes are compared, so that neither content nor length shows in the time taken.
+func (s *Server) guarded(next http.HandlerFunc) http.HandlerFunc {
+	if len(s.opt.Token) == 0 {
+		return next
+	}
+	want := sha256.Sum256(s.opt.Token)
+	return func(w http.ResponseWriter, r *http.Request) {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(token))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="sallyport admin"`)
+			http.Error(w, "unauthorized", http.StatusUnauthorized)
+			return
+		}
+		next(w, r)
+	}
+}

@@ -1,0 +1,239 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// knownMethods are those that the proxy forwards.
+var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"}
+
+func (v *validator) route(r *Route, path string) {
+	v.routeMatch(r, path)
+	if r.Upstream == "" {
+		v.fault(path+".upstream", "is required: the name of an [[upstream]]")
+	} else if !slices.ContainsFunc(v.cfg.Upstreams, func(u Upstream) bool { return u.Name == r.Upstream }) {
+		v.fault(path+".upstream", "there is no [[upstream]] with name = %q", r.Upstream)
+	}
+	for i, name := range r.Issuers {
+		if !slices.ContainsFunc(v.cfg.Issuers, func(is Issuer) bool { return is.Issuer == name }) {
+			v.fault(fmt.Sprintf("%s.issuers[%d]", path, i), "there is no [[issuer]] with issuer = %q", name)
+		}
+	}
+	if !r.Public && len(v.cfg.Issuers) == 0 {
+		v.fault(path, "it asks for a token, but there is no [[issuer]] (public = true asks for none)")
+	}
+	if r.Public && (len(r.Issuers) > 0 || len(r.Require.Scopes)+len(r.Require.Roles)+len(r.Require.Claims) > 0 || len(r.ClaimHeaders) > 0) {
+		v.fault(path+".public", "a public route reads no token: it cannot have issuers, require or claim_headers")
+	}
+	v.credentials(r, path)
+	v.requirements(r, path)
+	for name, claim := range r.ClaimHeaders {
+		v.headerName(join(path+".claim_headers", name), name)
+		v.claimPath(join(path+".claim_headers", name), claim)
+	}
+	v.sameClaimHeader(r, path)
+}
+
+func (v *validator) routeMatch(r *Route, path string) {
+	if !validRouteHost(r.Host) {
+		v.fault(path+".host", "%q can never match (allowed: a name in lower case without port, \"*.example.com\", or nothing for any host)", r.Host)
+	}
+	switch {
+	case r.Path == "":
+		v.fault(path+".path", "is required (allowed: \"/a/b\" for exactly that, \"/a/*\" for it and all below, \"/*\" for everything)")
+	case !validRoutePath(r.Path):
+		v.fault(path+".path", "%q can never match: requests are brought to canonical form first (allowed: begins with /, no //, . or .., no query, \"*\" only as a last /*)", r.Path)
+	}
+	for i, m := range r.Methods {
+		if !slices.Contains(knownMethods, m) {
+			v.fault(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not forwarded (allowed: %s)", m, strings.Join(knownMethods, ", "))
+		}
+	}
+}
+
+func (v *validator) credentials(r *Route, path string) {
+	if r.TokenHeader != "" && r.TokenCookie != "" {
+		v.fault(path+".token_cookie", "a token has one place: token_header or token_cookie, not both")
+	}
+	if r.TokenHeader != "" {
+		v.headerName(path+".token_header", r.TokenHeader)
+	}
+	if r.TokenCookie != "" && !isToken(r.TokenCookie) {
+		v.fault(path+".token_cookie", "%q is not a cookie's name", r.TokenCookie)
+	}
+	if r.MaxBody < 0 {
+		v.fault(path+".max_body", "must not be negative")
+	}
+	for _, c := range r.Realm {
+		if c < 0x20 || c > 0x7e {
+			v.fault(path+".realm", "must be printable ASCII")
+			break
+		}
+	}
+}
+
+func (v *validator) requirements(r *Route, path string) {
+	for i, s := range r.Require.Scopes {
+		// RFC 6749, 3.3: %x21 / %x23-5B / %x5D-7E
+		if s == "" || strings.ContainsFunc(s, func(c rune) bool { return c <= 0x20 || c > 0x7e || c == '"' || c == '\\' }) {
+			v.fault(fmt.Sprintf("%s.require.scopes[%d]", path, i), "%q is not one scope: write each as an element of its own", s)
+		}
+	}
+	for claim, values := range r.Require.Claims {
+		at := join(path+".require.claims", claim)
+		v.claimPath(at, claim)
+		if len(values) == 0 {
+			v.fault(at, "needs one value or more: with none, nothing could pass")
+		}
+	}
+}
+
+// takenHeaders cannot be set from a claim nor hold a token: they have a meaning for this proxy or for framing.
+var takenHeaders = []string{
+	"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	"content-length", "expect", "authorization", "cookie", "set-cookie", "forwarded", "x-forwarded-for", "x-forwarded-proto",
+	"x-forwarded-host", "x-request-id", "via", "proxy-authorization", "proxy-authenticate", "origin",
+	"access-control-request-method", "content-type", "content-encoding",
+}
+
+func (v *validator) headerName(path, name string) {
+	switch {
+	case !isToken(name) || len(name) > 64:
+		v.fault(path, "%q is not a header name", name)
+	case strings.Contains(name, "_"):
+		v.fault(path, "%q holds an underscore, which some servers read as a hyphen: write %q", name, strings.ReplaceAll(name, "_", "-"))
+	case slices.Contains(takenHeaders, strings.ToLower(name)):
+		v.fault(path, "%q has a meaning of its own and cannot be used here", name)
+	}
+}
+
+// sameClaimHeader finds two names that differ in case only, and a token header that is a claim header as well.
+func (v *validator) sameClaimHeader(r *Route, path string) {
+	seen := map[string]string{}
+	if r.TokenHeader != "" {
+		seen[strings.ToLower(r.TokenHeader)] = "token_header"
+	}
+	for name := range r.ClaimHeaders {
+		if other, ok := seen[strings.ToLower(name)]; ok {
+			v.fault(join(path+".claim_headers", name), "is the same header as %s", other)
+		}
+		seen[strings.ToLower(name)] = name
+	}
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func validRouteHost(host string) bool {
+	if host == "" || host == "*" {
+		return true
+	}
+	host = strings.TrimPrefix(host, "*.")
+	if strings.HasPrefix(host, "[") {
+		return strings.HasSuffix(host, "]") && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == ""
+	}
+	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" &&
+		!strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") && !strings.Contains(host, "..") && host != ""
+}
+
+// validRoutePath accepts what route.Canonical leaves as it is.
+func validRoutePath(path string) bool {
+	body, prefix := strings.CutSuffix(path, "/*")
+	if prefix && body == "" {
+		return true
+	}
+	if !strings.HasPrefix(body, "/") || strings.Contains(body, "//") {
+		return false
+	}
+	for _, segment := range strings.Split(body[1:], "/") {
+		if segment == "." || segment == ".." || strings.HasPrefix(segment, ".;") || strings.HasPrefix(segment, "..;") {
+			return false
+		}
+	}
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if c == '%' {
+			if i+2 >= len(body) || !canonicalEscape(body[i+1], body[i+2]) {
+				return false
+			}
+			i += 2
+			continue
+		}
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~!$&'()+,;=:@/", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// canonicalEscape reports whether %hl stays as it is: upper case, and of an octet that must be escaped and may be there.
+func canonicalEscape(h, l byte) bool {
+	const digits = "0123456789ABCDEF"
+	hi, lo := strings.IndexByte(digits, h), strings.IndexByte(digits, l)
+	if hi < 0 || lo < 0 {
+		return false
+	}
+	c := byte(hi<<4 | lo)
+	letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+	return c >= 0x20 && c != 0x7f && !letter && strings.IndexByte("-._~/\\%;#?", c) < 0
+}
+
+// duplicates finds names that are used twice.
+func (v *validator) duplicates() {
+	check := func(kind, key string, n int, name func(int) string) {
+		first := map[string]int{}
+		for i := range n {
+			s := name(i)
+			if j, ok := first[s]; ok && s != "" {
+				path := fmt.Sprintf("%s[%d].%s", kind, i, key)
+				v.fault(path, "%q is there already, at line %d", s, v.lines.of(fmt.Sprintf("%s[%d].%s", kind, j, key)))
+				continue
+			}
+			first[s] = i
+		}
+	}
+	check("listener", "address", len(v.cfg.Listeners), func(i int) string {
+		if a := v.cfg.Listeners[i].Address; !strings.HasSuffix(a, ":0") {
+			return a
+		}
+		return ""
+	})
+	check("issuer", "issuer", len(v.cfg.Issuers), func(i int) string { return v.cfg.Issuers[i].Issuer })
+	check("upstream", "name", len(v.cfg.Upstreams), func(i int) string { return v.cfg.Upstreams[i].Name })
+	check("route", "name", len(v.cfg.Routes), func(i int) string { return v.cfg.Routes[i].Name })
+}
+
+// unreachable finds routes that can never match, because others have the same host and path and take all of their methods.
+// Nothing else shadows: the more specific host and path always win, whatever the order in the file.
+func (v *validator) unreachable() {
+	type match struct{ host, path, method string }
+	taken := map[match]int{}
+	for i := range v.cfg.Routes {
+		r := &v.cfg.Routes[i]
+		methods := r.Methods
+		if len(methods) == 0 {
+			methods = knownMethods
+		}
+		host := r.Host
+		if host == "*" {
+			host = ""
+		}
+		for _, m := range methods {
+			key := match{host, r.Path, m}
+			if j, ok := taken[key]; ok {
+				v.fault(fmt.Sprintf("route[%d].path", i), "can never match for %s: the route at line %d has the same host, path and method", m, v.lines.of(fmt.Sprintf("route[%d]", j)))
+				break
+			}
+			taken[key] = i
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package edge
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"sallyport/edge/config"
+	"sallyport/edge/gate"
+	"sallyport/edge/header"
+	"sallyport/edge/metrics"
+	"sallyport/edge/tlsconf"
+	"sallyport/keys"
+	"sallyport/verify"
+	"sallyport/verify/claims"
+	"sallyport/verify/jose"
+)
+
+// hints says, for the operator, what each Reason usually comes from and what to do. It is total over verify.Reason
+// (TestHintsAreTotal) and stands in the README's troubleshooting table (TestReadmeHasEveryReason).
+var hints = [verify.NumReasons]string{
+	verify.ReasonInvalid:        "an error in sallyport itself; please report it",
+	verify.ReasonOK:             "the request passes",
+	verify.ReasonPublic:         "the route is public, or the request is a CORS preflight that the route lets through",
+	verify.ReasonNoToken:        "no token in the route's one place: Authorization: Bearer, unless token_header or token_cookie names another",
+	verify.ReasonBadCredentials: "the Authorization field is not `Bearer` and one token; look for quotes, commas or line breaks",
+	verify.ReasonMultipleTokens: "more than one Authorization field, token header or cookie: the client or a proxy before sallyport adds a second one",
+
+	verify.ReasonMalformed:       "not a signed JWT in compact form: an opaque or encrypted token, a cut-off copy, padding, or JSON that breaks a rule",
+	verify.ReasonTooLarge:        "the token is longer than limits.token",
+	verify.ReasonCritical:        "the header has crit, b64 or zip, which access tokens do not need",
+	verify.ReasonAlgorithm:       "the token's alg is not in the issuer's algorithms",
+	verify.ReasonUnverified:      "no [[issuer]] has exactly the token's iss; compare every character, the last slash too",
+	verify.ReasonUnknownKey:      "the issuer has no current key with the token's kid and alg: withdrawn, not yet published, or another realm's token",
+	verify.ReasonKeysUnavailable: "no keys of the issuer could be fetched yet: see the log for why, and sallyport_keyset_age_seconds",
+	verify.ReasonSignature:       "the signature does not verify under the key that the token names: changed, or signed by somebody else",
+	verify.ReasonType:            "typ is not at+jwt, or this is an ID token: ask for an access token, or set the issuer's type",
+	verify.ReasonIssuer:          "the issuer is known, but not in this route's issuers",
+	verify.ReasonAudience:        "aud names none of the issuer's audiences: ask the provider for a token for this API",
+	verify.ReasonExpired:         "exp has passed: the client must refresh; if it just did, compare the clocks",
+	verify.ReasonNotYetValid:     "nbf or iat lies in the future: compare the clocks, or raise clock_skew a little",
+	verify.ReasonLifetime:        "exp is further from iat than max_lifetime allows, or iat is missing",
+	verify.ReasonClaim:           "a claim of required_claims or exp is missing, or a registered claim has the wrong type",
+	verify.ReasonConfirmation:    "the token is bound to a key (cnf): as a bearer token it must be refused",
+	verify.ReasonScope:           "the token lacks a scope of the route's require.scopes",
+	verify.ReasonRole:            "the token has none of the route's require.roles; see the issuer's roles_claim",
+	verify.ReasonClaimValue:      "a claim does not have one of the values of the route's require.claims",
+
+	verify.ReasonBadRequest:     "the request breaks HTTP/1.1 or could be read in two ways; detail in the audit record's reason",
+	verify.ReasonNoRoute:        "no [[route]] has this host and path",
+	verify.ReasonMethod:         "the path has a [[route]], but not for this method",
+	verify.ReasonNotImplemented: "the method or transfer coding is not one that sallyport forwards",
+	verify.ReasonHeaderTooLarge: "the request head is larger than limits.header or has more fields than limits.header_fields",
+	verify.ReasonURITooLong:     "the request target takes more than half of limits.header",
+	verify.ReasonBodyTooLarge:   "the body is larger than the route's max_body",
+	verify.ReasonRequestTimeout: "the client did not send its request within the listener's read_timeout",
+	verify.ReasonExpectation:    "Expect has a value other than 100-continue",
+	verify.ReasonVersion:        "the client speaks neither HTTP/1.1 nor HTTP/1.0",
+
+	verify.ReasonUpstreamUnreachable: "no endpoint of the upstream took a connection: is the service up, and is its address right",
+	verify.ReasonUpstreamResponse:    "the upstream closed early or sent what is not one valid HTTP/1.1 response",
+	verify.ReasonUpstreamTimeout:     "the upstream sent no response head within response_timeout",
+	verify.ReasonUpstreamBusy:        "all max_connections to the endpoint are in use",
+	verify.ReasonOverloaded:          "the audit log cannot keep up and when_full is refuse",
+	verify.ReasonClientGone:          "the client closed the connection before it had the whole response",
+	verify.ReasonInternal:            "an error in sallyport itself, see the log; please report it",
+}
+
+// Hint returns what an operator should do about r.
+func Hint(r verify.Reason) string {
+	if r >= verify.NumReasons {
+		r = verify.ReasonInvalid
+	}
+	return hints[r]
+}
+
+// Question is a request that explain is asked about. Now is in Unix seconds. JWKS, if not nil, stands in for the keys of
+// issuers that would fetch theirs.
+type Question struct {
+	Method, Host, Target string
+	Token                []byte
+	JWKS                 []byte
+	Now                  int64
+}
+
+// Explanation is what would be decided.
+type Explanation struct {
+	Allowed   bool
+	Reason    verify.Reason
+	Status    int
+	Detail    string
+	Route     string
+	Issuer    string
+	Key       string // "RS256, kid …"
+	Signature string // verified, not verified, not checked
+	Claims    []string
+}
+
+// Check builds everything that cfg asks for, and starts and opens nothing.
+func Check(cfg *config.Config) error {
+	_, err := buildIdle(cfg)
+	return err
+}
+
+// buildIdle builds a State as Start does, without starting anything in it.
+func buildIdle(cfg *config.Config) (*State, error) {
+	quiet := slog.New(slog.DiscardHandler)
+	s := &Server{log: quiet, metrics: metrics.New(metrics.Gauges{})}
+	s.handles.init()
+	next, err := s.handles.prepare(cfg, quiet)
+	if err != nil {
+		return nil, err
+	}
+	defer next.abandon()
+	for name, set := range next.static {
+		next.issuers[name].store.Store(set)
+	}
+	for i := range cfg.Listeners {
+		if t := cfg.Listeners[i].TLS; t != nil {
+			if _, err := tlsconf.Server(t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return buildState(cfg, next, s)
+}
+
+// Explain decides as serve would, on the same code, contacting nobody.
+func Explain(cfg *config.Config, q Question) (*Explanation, error) {
+	st, err := buildIdle(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if q.JWKS != nil {
+		if err := lendKeys(cfg, st, q.JWKS); err != nil {
+			return nil, err
+		}
+	}
+	token := bytes.TrimSpace(q.Token)
+	var fields header.Fields
+	if err := st.rules.Scan(&fields, []byte("Host: "+q.Host+"\r\n")); err != nil {
+		return nil, fmt.Errorf("edge: cannot explain: -host %q is not a host", q.Host)
+	}
+	var d gate.Decision
+	d.RouteIndex = -1
+	st.gate.Hint = nil
+	st.gate.Decide(&d, &gate.Request{
+		Method: []byte(q.Method), Authority: []byte(q.Host), Target: []byte(q.Target), Fields: &fields, Now: q.Now,
+	})
+	if d.Route != nil && !d.Route.Public && len(token) > 0 {
+		// The token's place on the wire is not what is asked about, its content is.
+		st.gate.Judge(&d, token, q.Now)
+	}
+	return explanation(&d, q.Now), nil
+}
+
+// lendKeys gives every issuer that fetches its keys those of a saved set.
+func lendKeys(cfg *config.Config, st *State, jwks []byte) error {
+	for i := range cfg.Issuers {
+		ic := &cfg.Issuers[i]
+		ih := st.issuers[ic.Issuer]
+		if ih.source == nil {
+			continue
+		}
+		parsed, err := keys.ParseJWKS(jwks, keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits})
+		if err != nil {
+			return err
+		}
+		ih.store.Store(verify.NewKeySet(parsed.Entries))
+	}
+	return nil
+}
+
+func explanation(d *gate.Decision, now int64) *Explanation {
+	ex := &Explanation{Allowed: d.Allowed(), Reason: d.Reason, Status: answerFor(d.Reason).status, Detail: Hint(d.Reason)}
+	if d.Route != nil {
+		ex.Route = d.Route.Name
+	}
+	h, set := d.Token.Unverified()
+	if is := d.Token.UnverifiedIssuer(); is != nil {
+		ex.Issuer = is.Name
+	}
+	if h.Alg != jose.AlgInvalid {
+		ex.Key = h.Alg.String() + ", no kid"
+		if h.HasKid {
+			ex.Key = fmt.Sprintf("%s, kid %q", h.Alg, h.Kid)
+		}
+	}
+	switch {
+	case d.Token.Verified():
+		ex.Signature = "verified"
+	case d.Reason == verify.ReasonSignature:
+		ex.Signature = "wrong"
+	case d.Reason == verify.ReasonKeysUnavailable:
+		ex.Signature = "not checked: this issuer's keys are fetched, and explain contacts nobody (give -jwks FILE)"
+		if err := d.Token.UnverifiedIssuer().CheckClaims(h, set, now); err != nil {
+			ex.Detail = "were the signature good, it would be refused for: " + Hint(verify.ReasonOf(err))
+		} else {
+			ex.Detail = "what the token says would pass its issuer's checks"
+		}
+	default:
+		ex.Signature = "not checked"
+	}
+	ex.Claims = describe(set, now)
+	return ex
+}
+
+// describe lists the claims that decisions look at.
+func describe(set *claims.Set, now int64) []string {
+	var out []string
+	for _, name := range []string{"iss", "sub", "aud", "client_id", "azp", "scope", "scp", "roles", "jti"} {
+		if v, ok := set.Lookup(claims.Path{name}); ok {
+			out = append(out, name+" = "+string(v.AppendJSON(nil)))
+		}
+	}
+	date := func(name string, at int64, ok bool) {
+		if !ok {
+			out = append(out, name+" is absent")
+			return
+		}
+		ago := time.Duration(now-at) * time.Second
+		when := ago.String() + " ago"
+		if ago < 0 {
+			when = "in " + (-ago).String()
+		}
+		out = append(out, fmt.Sprintf("%s = %d (%s, %s)", name, at, time.Unix(at, 0).UTC().Format(time.RFC3339), when))
+	}
+	at, ok := set.Expiry()
+	date("exp", at, ok)
+	at, ok = set.NotBefore()
+	date("nbf", at, ok)
+	at, ok = set.IssuedAt()
+	date("iat", at, ok)
+	return out
+}
+
+// Write prints the explanation for a person.
+func (ex *Explanation) Write(w io.Writer) {
+	verdict := "refused"
+	if ex.Allowed {
+		verdict = "allowed"
+	}
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(w, "%-10s %s\n", name, value)
+		}
+	}
+	line("route", ex.Route)
+	line("issuer", ex.Issuer)
+	line("key", ex.Key)
+	line("signature", ex.Signature)
+	for _, c := range ex.Claims {
+		line("claim", c)
+	}
+	line("verdict", fmt.Sprintf("%s: %s (status %d)", verdict, ex.Reason, ex.Status))
+	line("because", ex.Detail)
+}

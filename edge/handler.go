@@ -1,0 +1,201 @@
+package edge
+
+import (
+	"errors"
+	"net"
+	"runtime/debug"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sallyport/edge/wire"
+	"sallyport/verify"
+)
+
+// A handler joins one generation of a listener to the server. Its methods are what fasthttp calls.
+type handler struct {
+	server *Server
+	conns  *connServer
+}
+
+// serve answers one request whose head has been read.
+func (h *handler) serve(ctx *fasthttp.RequestCtx) {
+	x := acquireExchange(h, ctx)
+	defer x.leave(ctx)
+	reason := x.decide(ctx)
+	if reason == verify.ReasonOK || reason == verify.ReasonPublic {
+		reason = x.forward(ctx)
+	}
+	x.reason = reason
+	if reason != verify.ReasonOK && reason != verify.ReasonPublic {
+		x.refuse(ctx)
+	}
+}
+
+// leave ends serve: a panic becomes a 500, and the exchange is finished unless its response is still streaming.
+func (x *exchange) leave(ctx *fasthttp.RequestCtx) {
+	if p := recover(); p != nil {
+		x.server.metrics.Panic()
+		x.server.log.Error("BUG: panic while serving a request", "panic", p, "stack", string(debug.Stack()))
+		x.closeUpstream(false)
+		x.reason = verify.ReasonInternal
+		x.streaming = false
+		x.refuse(ctx)
+	}
+	if x.h.conns.retiring.Load() || x.server.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	if !x.streaming {
+		x.finish(ctx.Response.StatusCode())
+	}
+}
+
+// expect answers Expect: 100-continue before a body is asked for: a request that will be refused is refused here. The
+// request that may go on is decided again in serve, so that there is one path on which requests pass.
+func (h *handler) expect(ctx *fasthttp.RequestCtx) int {
+	x := acquireExchange(h, ctx)
+	reason := x.decideGuarded(ctx)
+	if reason == verify.ReasonOK || reason == verify.ReasonPublic {
+		x.abandon()
+		return fasthttp.StatusContinue
+	}
+	x.reason = reason
+	x.refuse(ctx)
+	status := ctx.Response.StatusCode()
+	x.finish(status)
+	return status
+}
+
+// decideGuarded is decide for a caller without leave.
+func (x *exchange) decideGuarded(ctx *fasthttp.RequestCtx) (reason verify.Reason) {
+	defer func() {
+		if p := recover(); p != nil {
+			x.server.metrics.Panic()
+			x.server.log.Error("BUG: panic while deciding a request", "panic", p, "stack", string(debug.Stack()))
+			reason = verify.ReasonInternal
+		}
+	}()
+	return x.decide(ctx)
+}
+
+// framingError answers bytes that never became a request: wire's verdict, fasthttp's own limits, time-outs.
+func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
+	reason := verify.ReasonBadRequest
+	var we *wire.Error
+	var small *fasthttp.ErrSmallBuffer
+	var netErr net.Error
+	switch {
+	case errors.As(err, &we):
+		reason = reasonForStatus(we.Status)
+	case errors.As(err, &small):
+		reason = verify.ReasonHeaderTooLarge
+	case errors.As(err, &netErr) && netErr.Timeout():
+		reason = verify.ReasonRequestTimeout
+	}
+	ctx.Response.Reset()
+	x := acquireExchange(h, ctx)
+	x.unparsed = true
+	x.reason = reason
+	x.refuse(ctx)
+	ctx.SetConnectionClose()
+	x.finish(ctx.Response.StatusCode())
+}
+
+// decide runs everything that comes before the upstream.
+func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
+	hdr := &ctx.Request.Header
+	if err := x.st.rules.Scan(&x.fields, hdr.RawHeaders()); err != nil {
+		x.dec.Detail = "a header field is malformed or collides with a managed one"
+		return verify.ReasonBadRequest
+	}
+	x.req.Method, x.req.Target, x.req.Authority = hdr.Method(), hdr.RequestURI(), x.authority()
+	x.req.Fields, x.req.Peer, x.req.Now = &x.fields, x.peer, x.start.Unix()
+	x.identifyRequest()
+	x.st.gate.Decide(&x.dec, &x.req)
+	x.server.metrics.Decided(time.Since(x.start))
+	if x.dec.Route != nil {
+		x.rs = x.st.routes[x.dec.RouteIndex]
+	}
+	if !x.dec.Allowed() {
+		return x.dec.Reason
+	}
+	if reason := x.checkBody(ctx); reason != verify.ReasonOK {
+		return reason
+	}
+	if a := x.server.audit.Load(); a.refuses() {
+		x.dec.Detail = "the audit log is full and when_full is refuse"
+		return verify.ReasonOverloaded
+	}
+	return x.dec.Reason
+}
+
+// authority is the Host field. wire has made sure that there is exactly one and that an absolute-form target agrees with it;
+// HTTP/1.0 may have none.
+func (x *exchange) authority() []byte {
+	if f := x.fields.First(headerHost); f != nil {
+		return f.Value
+	}
+	return nil
+}
+
+// checkBody refuses a body that is too large by its own word, and one where none belongs (SECURITY notes 2.3.1).
+func (x *exchange) checkBody(ctx *fasthttp.RequestCtx) verify.Reason {
+	n := ctx.Request.Header.ContentLength()
+	x.bodyLen = int64(n)
+	if n == -2 {
+		x.bodyLen = 0
+	}
+	if x.bodyLen == 0 {
+		return verify.ReasonOK
+	}
+	if x.bodyLen > x.rs.maxBody {
+		return verify.ReasonBodyTooLarge
+	}
+	if !x.rs.bodyOnGet {
+		switch string(x.req.Method) {
+		case "GET", "HEAD", "DELETE", "OPTIONS":
+			x.dec.Detail = "a body on a method that has none; see body_on_get"
+			return verify.ReasonBadRequest
+		}
+	}
+	return verify.ReasonOK
+}
+
+// wwwAuthenticate is kept as the RFCs spell it; the library would write Www-Authenticate.
+var wwwAuthenticate = []byte("WWW-Authenticate")
+
+// refuse writes the answer for x.reason.
+func (x *exchange) refuse(ctx *fasthttp.RequestCtx) {
+	a := answerFor(x.reason)
+	resp := &ctx.Response
+	resp.Reset()
+	resp.Header.SetNoDefaultContentType(true)
+	resp.SetStatusCode(a.status)
+	resp.Header.Set("Content-Type", "application/json")
+	resp.Header.Set("Cache-Control", "no-store")
+	resp.Header.SetBytesV("X-Request-Id", x.requestID())
+	realm, scope := "sallyport", ""
+	if x.rs != nil {
+		realm, scope = x.rs.realm, x.rs.scope
+	}
+	if a.challenge {
+		x.scratch = appendChallenge(x.scratch[:0], a, realm, scope)
+		resp.Header.SetCanonical(wwwAuthenticate, x.scratch)
+		if x.fields.Count(headerOrigin) > 0 {
+			resp.Header.Set("Access-Control-Expose-Headers", "WWW-Authenticate, X-Request-Id")
+		}
+	}
+	if a.retryAfter > 0 {
+		resp.Header.Set("Retry-After", itoa(a.retryAfter))
+	}
+	if x.reason == verify.ReasonMethod {
+		resp.Header.Set("Allow", x.dec.Allow)
+	}
+	x.scratch = appendErrorBody(x.scratch[:0], a, x.requestID())
+	resp.SetBody(x.scratch)
+	x.bytesOut = int64(len(x.scratch))
+	// An unread body is not drained for somebody who was refused.
+	if a.close || x.unparsed || ctx.Request.Header.ContentLength() > 0 || ctx.Request.Header.ContentLength() == -1 {
+		ctx.SetConnectionClose()
+	}
+}

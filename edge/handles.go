@@ -1,0 +1,301 @@
+package edge
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"sallyport/edge/config"
+	"sallyport/edge/tlsconf"
+	"sallyport/edge/upstream"
+	"sallyport/edge/upstream/h1"
+	"sallyport/keys"
+	"sallyport/keys/fetch"
+	"sallyport/verify"
+	"sallyport/verify/jose"
+)
+
+// handles are what outlives a config: key stores with their refresh loops, and upstream pools with their connections and
+// health. A handle whose config is equal is kept; otherwise a new one is made and the old one is closed after the swap.
+type handles struct {
+	issuers   map[string]*issuerHandle // by issuer identifier
+	upstreams map[string]*upstreamHandle
+	wg        sync.WaitGroup
+}
+
+// An issuerHandle holds one issuer's keys. source is nil for keys from the config or a file.
+type issuerHandle struct {
+	source   *fetch.Source
+	interner *keys.Interner
+	store    *verify.KeyStore
+	cancel   context.CancelFunc
+}
+
+type upstreamHandle struct {
+	cfg  upstream.Config
+	pool *upstream.Pool
+}
+
+// preparedHandles is a set that is not in force yet.
+type preparedHandles struct {
+	issuers   map[string]*issuerHandle
+	upstreams map[string]*upstreamHandle
+	static    map[string]*verify.KeySet // new sets for static issuers, stored at commit
+	fresh     []*issuerHandle
+	freshUp   []*upstreamHandle
+}
+
+func (h *handles) init() {
+	h.issuers, h.upstreams = map[string]*issuerHandle{}, map[string]*upstreamHandle{}
+}
+
+// prepare makes the handles for cfg, reading every key file. It starts nothing.
+func (h *handles) prepare(cfg *config.Config, log *slog.Logger) (*preparedHandles, error) {
+	next := &preparedHandles{
+		issuers: map[string]*issuerHandle{}, upstreams: map[string]*upstreamHandle{}, static: map[string]*verify.KeySet{},
+	}
+	for i := range cfg.Issuers {
+		if err := h.prepareIssuer(next, &cfg.Issuers[i], log); err != nil {
+			return nil, err
+		}
+	}
+	for i := range cfg.Upstreams {
+		if err := h.prepareUpstream(next, &cfg.Upstreams[i]); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}
+
+func (h *handles) prepareIssuer(next *preparedHandles, ic *config.Issuer, log *slog.Logger) error {
+	old := h.issuers[ic.Issuer]
+	if ic.Discovery == "" && ic.JWKSURI == "" {
+		ih := &issuerHandle{interner: keys.NewInterner(), store: new(verify.KeyStore)}
+		if old != nil && old.source == nil {
+			ih = old
+		}
+		set, err := staticKeys(ic, ih.interner, log)
+		if err != nil {
+			return err
+		}
+		next.issuers[ic.Issuer], next.static[ic.Issuer] = ih, set
+		return nil
+	}
+	fc, err := fetchConfig(ic)
+	if err != nil {
+		return err
+	}
+	if old != nil && old.source != nil && old.source.Config().Equal(fc) {
+		next.issuers[ic.Issuer] = old
+		return nil
+	}
+	src, err := fetch.New(fc, log)
+	if err != nil {
+		return err
+	}
+	ih := &issuerHandle{source: src, store: src.Keys()}
+	next.issuers[ic.Issuer] = ih
+	next.fresh = append(next.fresh, ih)
+	return nil
+}
+
+func (h *handles) prepareUpstream(next *preparedHandles, uc *config.Upstream) error {
+	cfg := upstream.Config{
+		Name: uc.Name, Endpoints: uc.Endpoints, MaxConnections: uc.MaxConnections,
+		EjectAfter: uc.Health.EjectAfter, EjectFor: uc.Health.EjectFor,
+		ConnectTimeout: uc.ConnectTimeout, ResponseTimeout: uc.ResponseTimeout, IdleTimeout: uc.IdleTimeout,
+	}
+	if uc.TLS != nil {
+		tc, key, err := tlsconf.Upstream(uc.TLS)
+		if err != nil {
+			return fmt.Errorf("edge: upstream %q: %w", uc.Name, err)
+		}
+		cfg.TLS, cfg.TLSKey = tc, key
+	}
+	if old := h.upstreams[uc.Name]; old != nil && old.cfg.Equal(cfg) {
+		next.upstreams[uc.Name] = old
+		return nil
+	}
+	uh := &upstreamHandle{cfg: cfg}
+	uh.pool = upstream.New(cfg, func(endpoint string) upstream.Client {
+		return h1.NewClient(h1.Options{
+			Address: endpoint, TLS: cfg.TLS, MaxConns: cfg.MaxConnections, MaxHead: maxResponseHead,
+			ConnectTimeout: cfg.ConnectTimeout, ResponseTimeout: cfg.ResponseTimeout, IdleTimeout: cfg.IdleTimeout,
+		})
+	})
+	next.upstreams[uc.Name] = uh
+	next.freshUp = append(next.freshUp, uh)
+	return nil
+}
+
+// maxResponseHead bounds an upstream's response head in bytes.
+const maxResponseHead = 64 << 10
+
+// abandon closes what prepare made.
+func (p *preparedHandles) abandon() {
+	for _, uh := range p.freshUp {
+		uh.pool.Close()
+	}
+}
+
+// commit puts p in force, starts the new refresh loops, and returns what closes the handles no longer used; it is to be
+// called once requests that hold the old State have had time to end.
+func (h *handles) commit(p *preparedHandles) (retire func()) {
+	oldIssuers, oldUpstreams := h.issuers, h.upstreams
+	h.issuers, h.upstreams = p.issuers, p.upstreams
+	for name, set := range p.static {
+		ih := h.issuers[name]
+		ih.store.Store(set)
+		ih.interner.Sweep(set)
+	}
+	for _, ih := range p.fresh {
+		ctx, cancel := context.WithCancel(context.Background())
+		ih.cancel = cancel
+		h.wg.Go(func() { _ = ih.source.Run(ctx) }) // ends only when cancelled
+	}
+	return func() {
+		for name, ih := range oldIssuers {
+			if h.issuerGone(ih, p.issuers[name]) {
+				ih.cancel()
+			}
+		}
+		for name, uh := range oldUpstreams {
+			if p.upstreams[name] != uh {
+				uh.pool.Close() // closes idle connections; those in use end with their exchange
+			}
+		}
+	}
+}
+
+func (h *handles) issuerGone(old, now *issuerHandle) bool { return old != now && old.cancel != nil }
+
+func (h *handles) closeAll() {
+	for _, ih := range h.issuers {
+		if ih.cancel != nil {
+			ih.cancel()
+		}
+	}
+	for _, uh := range h.upstreams {
+		uh.pool.Close()
+	}
+	h.wg.Wait()
+}
+
+// missingKeys names the issuers that have no key set yet and are not optional.
+func missingKeys(st *State) []string {
+	var out []string
+	for i := range st.cfg.Issuers {
+		ic := &st.cfg.Issuers[i]
+		if ih := st.issuers[ic.Issuer]; !ic.Optional && (ih == nil || ih.store.Load() == nil) {
+			out = append(out, "issuer "+ic.Issuer+" has no keys yet")
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func fetchConfig(ic *config.Issuer) (fetch.Config, error) {
+	fc := fetch.Config{
+		Issuer: ic.Issuer, Discovery: ic.Discovery, JWKSURI: ic.JWKSURI,
+		AllowHTTP: ic.AllowHTTP, AllowPrivate: ic.AllowPrivate, CAFile: ic.CAFile,
+		Algs: algSet(ic.Algorithms), RefreshInterval: ic.RefreshInterval, Timeout: ic.FetchTimeout,
+		MinHintInterval: time.Second, MaxBytes: int64(ic.MaxJWKSBytes), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits,
+	}
+	if ic.CAFile != "" {
+		pem, err := os.ReadFile(ic.CAFile)
+		if err != nil {
+			return fc, fmt.Errorf("edge: issuer %q: cannot read ca_file: %w", ic.Issuer, err)
+		}
+		fc.CAData = string(pem)
+		fc.RootCAs = x509.NewCertPool()
+		if !fc.RootCAs.AppendCertsFromPEM(pem) {
+			return fc, fmt.Errorf("edge: issuer %q: ca_file %s holds no PEM certificate", ic.Issuer, ic.CAFile)
+		}
+	}
+	return fc, nil
+}
+
+func algSet(names []string) jose.AlgSet {
+	var set jose.AlgSet
+	for _, n := range names {
+		set = set.With(jose.ParseAlg([]byte(n)))
+	}
+	return set
+}
+
+// staticKeys reads the keys that stand in the config or in files.
+func staticKeys(ic *config.Issuer, in *keys.Interner, log *slog.Logger) (*verify.KeySet, error) {
+	opt := keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits, Intern: in}
+	var entries []verify.KeyEntry
+	add := func(p keys.Parsed, err error, what string) error {
+		if err != nil {
+			return fmt.Errorf("edge: issuer %q: cannot load %s: %w", ic.Issuer, what, err)
+		}
+		for _, sk := range p.Skipped {
+			log.Warn("keys: key skipped", "issuer", ic.Issuer, "source", what, "index", sk.Index, "why", sk.Why)
+		}
+		entries = append(entries, p.Entries...)
+		return nil
+	}
+	if ic.JWKSFile != "" {
+		data, err := os.ReadFile(ic.JWKSFile)
+		if err != nil {
+			return nil, fmt.Errorf("edge: issuer %q: cannot read jwks_file: %w", ic.Issuer, err)
+		}
+		parsed, err := keys.ParseJWKS(data, opt)
+		if err := add(parsed, err, "jwks_file "+ic.JWKSFile); err != nil {
+			return nil, err
+		}
+	}
+	for i := range ic.Keys {
+		parsed, what, err := inlineKey(&ic.Keys[i], opt)
+		if err := add(parsed, err, fmt.Sprintf("keys[%d] (%s)", i, what)); err != nil {
+			return nil, err
+		}
+	}
+	if len(entries) == 0 {
+		return nil, fmt.Errorf("edge: issuer %q: no usable key; see the log for each key that was skipped", ic.Issuer)
+	}
+	return verify.NewKeySet(entries), nil
+}
+
+func inlineKey(k *config.InlineKey, opt keys.Options) (keys.Parsed, string, error) {
+	alg := jose.ParseAlg([]byte(k.Algorithm))
+	switch {
+	case k.JWK != "":
+		p, err := keys.ParseJWK([]byte(k.JWK), opt)
+		return p, "jwk", err
+	case k.PEM != "":
+		p, err := keys.ParsePEM([]byte(k.PEM), k.Kid, alg, opt)
+		return p, "pem", err
+	case k.PEMFile != "":
+		data, err := os.ReadFile(k.PEMFile)
+		if err != nil {
+			return keys.Parsed{}, "pem_file", err
+		}
+		p, err := keys.ParsePEM(data, k.Kid, alg, opt)
+		return p, "pem_file " + k.PEMFile, err
+	}
+	data, err := config.ReadSecret(k.SecretFile)
+	if err != nil {
+		return keys.Parsed{}, "secret_file", err
+	}
+	e, err := keys.NewSecret(data, k.Kid, alg)
+	if err == nil && opt.Intern != nil {
+		e.Key = opt.Intern.Intern(e.Key)
+	}
+	return keys.Parsed{Entries: []verify.KeyEntry{e}}, "secret_file " + k.SecretFile, err
+}
+
+func issuerNames(cfg *config.Config) []string {
+	out := make([]string, len(cfg.Issuers))
+	for i := range cfg.Issuers {
+		out[i] = cfg.Issuers[i].Issuer
+	}
+	return out
+}

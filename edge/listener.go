@@ -1,0 +1,270 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sallyport/edge/config"
+	"sallyport/edge/wire"
+)
+
+// A listener is one listening socket. It outlives reloads: its certificates and its settings are swapped, the socket stays.
+type listener struct {
+	address string
+	ln      net.Listener
+	log     *slog.Logger
+	onLimit func()        // counts a connection refused for want of room
+	count   *atomic.Int64 // open connections of the whole server
+
+	cur atomic.Pointer[connServer] // settings for the next accepted connection
+
+	mu    sync.Mutex
+	total int                // open connections, of all connServers
+	perIP map[netip.Addr]int // open connections by source; IPv6 by /64
+	conns map[*conn]struct{}
+
+	done chan struct{} // closed when the accept loop has ended
+}
+
+// A connServer is one generation of a listener's settings: a fasthttp.Server fed by a channel, so that a change of
+// settings needs no new socket and an old generation drains by itself.
+type connServer struct {
+	cfg      config.Listener
+	tls      *tls.Config
+	limits   *wire.Limits
+	http     *fasthttp.Server
+	feed     *chanListener
+	retiring *atomic.Bool // answers ask the client to close
+}
+
+// chanListener hands connections from the accept loop to a fasthttp.Server.
+type chanListener struct {
+	ch     chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	addr   net.Addr
+}
+
+func newChanListener(addr net.Addr) *chanListener {
+	return &chanListener{ch: make(chan net.Conn), closed: make(chan struct{}), addr: addr}
+}
+
+// Accept implements net.Listener.
+func (l *chanListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.ch:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (l *chanListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l *chanListener) Addr() net.Addr { return l.addr }
+
+// send reports false when the listener is closed.
+func (l *chanListener) send(c net.Conn) bool {
+	select {
+	case l.ch <- c:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// listen opens the socket; nothing is accepted before run.
+func listen(address string, log *slog.Logger) (*listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{
+		address: address, ln: ln, log: log,
+		perIP: map[netip.Addr]int{}, conns: map[*conn]struct{}{}, done: make(chan struct{}),
+	}, nil
+}
+
+// install makes cs the settings of every connection accepted from now on and retires the generation before it.
+func (l *listener) install(cs *connServer) {
+	go cs.http.Serve(cs.feed) //nolint:errcheck // ends with ErrClosed when the feed is closed by retire or shutdown
+	if old := l.cur.Swap(cs); old != nil {
+		l.retire(old)
+	}
+}
+
+// replaceTLS gives later handshakes the certificates of cs; nothing else of it is taken.
+func (l *listener) replaceTLS(cs *connServer) {
+	next := *l.cur.Load()
+	next.tls, next.cfg.TLS = cs.tls, cs.cfg.TLS
+	l.cur.Store(&next)
+}
+
+// retire lets the connections of an old generation end by themselves: each next answer says Connection: close, and an idle
+// connection falls to its idle timeout.
+func (l *listener) retire(old *connServer) {
+	old.retiring.Store(true)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), old.cfg.IdleTimeout+old.cfg.ReadTimeout+time.Minute)
+		defer cancel()
+		time.Sleep(old.cfg.IdleTimeout)
+		if err := old.http.ShutdownWithContext(ctx); err != nil {
+			l.log.Warn("listener: connections of the old settings are still open", "address", l.address)
+		}
+	}()
+}
+
+// run accepts until the socket is closed.
+func (l *listener) run() {
+	defer close(l.done)
+	var delay time.Duration
+	for {
+		c, err := l.ln.Accept()
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			// Out of descriptors or memory: wait, do not spin (5 ms to 1 s), and say so.
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			l.log.Error("listener: cannot accept", "address", l.address, "error", err, "retry_in", delay)
+			time.Sleep(delay)
+			continue
+		}
+		delay = 0
+		l.admit(c)
+	}
+}
+
+// admit takes c in or closes it when the listener or its source has too many.
+func (l *listener) admit(c net.Conn) {
+	cs := l.cur.Load()
+	wc := &conn{Conn: c, owner: l, source: sourceOf(c.RemoteAddr()), writeTimeout: cs.cfg.WriteTimeout}
+	if !l.enter(wc, &cs.cfg) {
+		l.onLimit()
+		c.Close()
+		return
+	}
+	if tc, ok := c.(*net.TCPConn); ok {
+		tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+	}
+	var inner net.Conn = wc
+	if cs.tls != nil {
+		inner = tls.Server(wc, cs.tls)
+	}
+	if !cs.feed.send(wire.NewConn(inner, cs.limits)) {
+		wc.Close()
+	}
+}
+
+func (l *listener) enter(c *conn, cfg *config.Listener) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= cfg.MaxConnections {
+		return false
+	}
+	if cfg.MaxConnectionsPerIP > 0 && l.perIP[c.source] >= cfg.MaxConnectionsPerIP {
+		return false
+	}
+	l.total++
+	l.count.Add(1)
+	l.perIP[c.source]++
+	l.conns[c] = struct{}{}
+	return true
+}
+
+func (l *listener) leave(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	l.count.Add(-1)
+	if l.perIP[c.source]--; l.perIP[c.source] <= 0 {
+		delete(l.perIP, c.source)
+	}
+	delete(l.conns, c)
+}
+
+// open returns the number of connections.
+func (l *listener) open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
+// shutdown stops accepting, lets requests in flight end until ctx is done, then closes what is left.
+func (l *listener) shutdown(ctx context.Context) {
+	l.ln.Close()
+	<-l.done
+	cs := l.cur.Load()
+	cs.retiring.Store(true)
+	if err := cs.http.ShutdownWithContext(ctx); err != nil {
+		l.log.Warn("listener: drain timeout reached, closing open connections", "address", l.address, "open", l.open())
+	}
+	l.mu.Lock()
+	left := make([]*conn, 0, len(l.conns))
+	for c := range l.conns {
+		left = append(left, c)
+	}
+	l.mu.Unlock()
+	for _, c := range left {
+		c.Close()
+	}
+}
+
+// sourceOf is the key of the per-source limit: an IPv4 address, or the /64 of an IPv6 one.
+func sourceOf(a net.Addr) netip.Addr {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if ip.Is6() {
+		p, _ := ip.Prefix(64)
+		return p.Addr()
+	}
+	return ip
+}
+
+// A conn is one client connection: counted, and with a write deadline that each write renews, so that a client that does
+// not read ends while a long download that flows does not.
+type conn struct {
+	net.Conn
+	owner        *listener
+	source       netip.Addr
+	writeTimeout time.Duration
+	deadlineSet  time.Time // when the write deadline was last renewed
+	closed       atomic.Bool
+}
+
+// Write implements net.Conn. The deadline is renewed when an eighth of it has gone, since each renewal costs a timer change.
+func (c *conn) Write(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(c.deadlineSet) > c.writeTimeout/8 {
+		if err := c.Conn.SetWriteDeadline(now.Add(c.writeTimeout)); err != nil {
+			return 0, err
+		}
+		c.deadlineSet = now
+	}
+	return c.Conn.Write(p)
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	if c.closed.Swap(true) {
+		return nil
+	}
+	c.owner.leave(c)
+	return c.Conn.Close()
+}

@@ -1,0 +1,218 @@
+// Package metrics counts, in Prometheus text. It outlives configs: a reload adds and removes series, and resets none.
+//
+// Every label value comes from the config or from a fixed list, so that no client can make series.
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	vm "github.com/VictoriaMetrics/metrics"
+
+	"sallyport/verify"
+)
+
+// Gauges are read when metrics are written. Each may be nil.
+type Gauges struct {
+	InFlight     func() float64
+	Connections  func() float64
+	AuditDropped func() float64
+	// Write appends series whose labels depend on the present State: key sets and endpoints.
+	Write func(w io.Writer)
+}
+
+// Metrics is all of the process's counters.
+type Metrics struct {
+	set    *vm.Set
+	gauges Gauges
+
+	panics, refused           *vm.Counter
+	reloadsGood, reloadsBad   *vm.Counter
+	decided                   *vm.Histogram
+	reloadGood, lastReloadSec atomic.Int64
+
+	mu       sync.Mutex
+	routes   map[string]*RouteMetrics
+	verdicts atomic.Pointer[map[string]*[verify.NumReasons]*vm.Counter] // by issuer; "" for none
+	none     *RouteMetrics
+}
+
+// RouteMetrics are the counters of one route, resolved once.
+type RouteMetrics struct {
+	name     string
+	answers  [600]atomic.Pointer[vm.Counter] // by status
+	m        *Metrics
+	duration *vm.Histogram
+	upstream *vm.Histogram
+}
+
+// New makes the counters.
+func New(g Gauges) *Metrics {
+	m := &Metrics{set: vm.NewSet(), gauges: g, routes: map[string]*RouteMetrics{}}
+	m.panics = m.set.NewCounter("sallyport_panics_total")
+	m.refused = m.set.NewCounter("sallyport_connections_refused_total")
+	m.reloadsGood = m.set.NewCounter(`sallyport_reloads_total{result="ok"}`)
+	m.reloadsBad = m.set.NewCounter(`sallyport_reloads_total{result="failed"}`)
+	m.decided = m.set.NewHistogram("sallyport_decision_duration_seconds")
+	m.none = m.newRoute("")
+	m.gauge("sallyport_requests_in_flight", g.InFlight)
+	m.gauge("sallyport_connections_open", g.Connections)
+	m.gauge("sallyport_audit_dropped_total", g.AuditDropped)
+	m.gauge("sallyport_config_last_reload_successful", func() float64 { return float64(m.reloadGood.Load()) })
+	m.gauge("sallyport_config_last_reload_success_timestamp_seconds", func() float64 { return float64(m.lastReloadSec.Load()) })
+	m.SetIssuers(nil)
+	return m
+}
+
+func (m *Metrics) gauge(name string, f func() float64) {
+	if f != nil {
+		m.set.NewGauge(name, f)
+	}
+}
+
+// Panic counts a panic that was turned into a 500.
+func (m *Metrics) Panic() { m.panics.Inc() }
+
+// ConnectionRefused counts a connection closed because its listener or source had too many.
+func (m *Metrics) ConnectionRefused() { m.refused.Inc() }
+
+// ReloadSucceeded notes a config that is in force.
+func (m *Metrics) ReloadSucceeded(now time.Time) {
+	m.reloadsGood.Inc()
+	m.reloadGood.Store(1)
+	m.lastReloadSec.Store(now.Unix())
+}
+
+// ReloadFailed notes a config that was refused.
+func (m *Metrics) ReloadFailed() {
+	m.reloadsBad.Inc()
+	m.reloadGood.Store(0)
+}
+
+// Decided notes how long a decision took.
+func (m *Metrics) Decided(d time.Duration) { m.decided.Update(d.Seconds()) }
+
+// Route returns the counters of the route called name, making them when they are new.
+func (m *Metrics) Route(name string) *RouteMetrics {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.routes[name]
+	if r == nil {
+		r = m.newRoute(name)
+		m.routes[name] = r
+	}
+	return r
+}
+
+// NoRoute returns the counters of requests that found no route.
+func (m *Metrics) NoRoute() *RouteMetrics { return m.none }
+
+func (m *Metrics) newRoute(name string) *RouteMetrics {
+	return &RouteMetrics{
+		name: name, m: m,
+		duration: m.set.GetOrCreateHistogram(fmt.Sprintf("sallyport_request_duration_seconds{route=%q}", name)),
+		upstream: m.set.GetOrCreateHistogram(fmt.Sprintf("sallyport_upstream_duration_seconds{route=%q}", name)),
+	}
+}
+
+// SetRoutes removes the series of routes that are not in names.
+func (m *Metrics) SetRoutes(names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keep := map[string]bool{}
+	for _, n := range names {
+		keep[n] = true
+	}
+	for name, r := range m.routes {
+		if !keep[name] {
+			delete(m.routes, name)
+			r.unregister()
+		}
+	}
+}
+
+func (r *RouteMetrics) unregister() {
+	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_request_duration_seconds{route=%q}", r.name))
+	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_upstream_duration_seconds{route=%q}", r.name))
+	for status := range r.answers {
+		if r.answers[status].Load() != nil {
+			r.m.set.UnregisterMetric(r.answerName(status))
+		}
+	}
+}
+
+func (r *RouteMetrics) answerName(status int) string {
+	return fmt.Sprintf(`sallyport_requests_total{route=%q,code="%d"}`, r.name, status)
+}
+
+// Answered counts one answer and how long the request took.
+func (r *RouteMetrics) Answered(status int, d time.Duration) {
+	if status < 0 || status >= len(r.answers) {
+		status = 0
+	}
+	c := r.answers[status].Load()
+	if c == nil {
+		c = r.m.set.GetOrCreateCounter(r.answerName(status))
+		r.answers[status].Store(c)
+	}
+	c.Inc()
+	r.duration.Update(d.Seconds())
+}
+
+// Upstream notes how long the upstream took to the head of its response.
+func (r *RouteMetrics) Upstream(d time.Duration) { r.upstream.Update(d.Seconds()) }
+
+// SetIssuers makes the verdict counters for names and removes those of other issuers.
+func (m *Metrics) SetIssuers(names []string) {
+	next := map[string]*[verify.NumReasons]*vm.Counter{}
+	var old map[string]*[verify.NumReasons]*vm.Counter
+	if p := m.verdicts.Load(); p != nil {
+		old = *p
+	}
+	for _, name := range append([]string{""}, names...) {
+		if next[name] = old[name]; next[name] != nil {
+			continue
+		}
+		row := new([verify.NumReasons]*vm.Counter)
+		for r := range row {
+			row[r] = m.set.GetOrCreateCounter(verdictName(name, verify.Reason(r)))
+		}
+		next[name] = row
+	}
+	m.verdicts.Store(&next)
+	for name := range old {
+		if next[name] == nil {
+			for r := range verify.NumReasons {
+				m.set.UnregisterMetric(verdictName(name, r))
+			}
+		}
+	}
+}
+
+func verdictName(issuer string, r verify.Reason) string {
+	return fmt.Sprintf("sallyport_verdicts_total{issuer=%q,reason=%q}", issuer, r.String())
+}
+
+// Verdict counts a decision. issuer is that of a verified token, "" for none.
+func (m *Metrics) Verdict(issuer string, r verify.Reason) {
+	rows := *m.verdicts.Load()
+	row := rows[issuer]
+	if row == nil {
+		row = rows[""] // an issuer that a reload has just removed
+	}
+	if r < verify.NumReasons {
+		row[r].Inc()
+	}
+}
+
+// WritePrometheus writes everything, the Go runtime's and the process's own figures included.
+func (m *Metrics) WritePrometheus(w io.Writer) {
+	m.set.WritePrometheus(w)
+	if m.gauges.Write != nil {
+		m.gauges.Write(w)
+	}
+	vm.WriteProcessMetrics(w)
+}

@@ -1,0 +1,370 @@
+// Package edge is the proxy itself: sockets, one State per config, and the phases of a request.
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"sallyport/edge/admin"
+	"sallyport/edge/audit"
+	"sallyport/edge/config"
+	"sallyport/edge/metrics"
+	"sallyport/edge/tlsconf"
+	"sallyport/edge/wire"
+)
+
+// Options is what does not stand in the config file.
+type Options struct {
+	ConfigPath string
+	// Config, when set, is used instead of reading ConfigPath; reloads still read ConfigPath. For the demo.
+	Config    *config.Config
+	LogOutput io.Writer // default os.Stderr
+}
+
+// Server is the running proxy. One State at a time decides; what must outlive a config (sockets, key sources, upstream
+// pools, metrics, the audit log) is held here and lent to States as handles.
+type Server struct {
+	opt     Options
+	log     *slog.Logger
+	logVar  *slog.LevelVar
+	metrics *metrics.Metrics
+
+	state       atomic.Pointer[State]
+	audit       atomic.Pointer[auditHandle]
+	draining    atomic.Bool
+	inFlight    atomic.Int64
+	connections atomic.Int64 // open, of all listeners
+
+	// mu serialises Start, Reload and Shutdown, and guards what follows.
+	mu        sync.Mutex
+	listeners map[string]*listener // by configured address
+	handles   handles
+	admin     *adminHandle
+	stopped   bool
+	wg        sync.WaitGroup
+}
+
+type adminHandle struct {
+	cfg config.Admin
+	srv *admin.Server
+}
+
+type auditHandle struct {
+	cfg  config.Audit
+	log  *audit.Log
+	stop func() // flushes and joins the writer
+}
+
+// Start loads the config, builds everything and serves. On an error nothing is left running.
+func Start(opt Options) (*Server, error) {
+	if opt.LogOutput == nil {
+		opt.LogOutput = os.Stderr
+	}
+	s := &Server{opt: opt, listeners: map[string]*listener{}, logVar: new(slog.LevelVar)}
+	s.handles.init()
+	cfg := opt.Config
+	if cfg == nil {
+		var err error
+		if cfg, _, err = config.Load(opt.ConfigPath); err != nil {
+			return nil, err
+		}
+	}
+	s.log = newLogger(opt.LogOutput, cfg.Log, s.logVar)
+	s.metrics = metrics.New(s.gauges())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.apply(cfg); err != nil {
+		s.stopAll(context.Background())
+		return nil, err
+	}
+	s.metrics.ReloadSucceeded(time.Now())
+	s.log.Info("serving", "listeners", s.addresses(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
+	return s, nil
+}
+
+// Reload reads the config again and swaps it in. On an error the old State serves on, untouched.
+func (s *Server) Reload() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return errors.New("edge: cannot reload: shutting down")
+	}
+	cfg, _, err := config.Load(s.opt.ConfigPath)
+	if err == nil {
+		err = s.apply(cfg)
+	}
+	if err != nil {
+		s.metrics.ReloadFailed()
+		var faults config.Faults
+		if errors.As(err, &faults) {
+			for _, f := range faults {
+				s.log.Error("reload: config fault; the old config serves on", "fault", f.String())
+			}
+		} else {
+			s.log.Error("reload: failed; the old config serves on", "error", err)
+		}
+		return err
+	}
+	s.metrics.ReloadSucceeded(time.Now())
+	s.log.Info("reload: done", "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
+	return nil
+}
+
+// apply builds a State from cfg and swaps it in. Every step that can fail comes before the first that shows.
+func (s *Server) apply(cfg *config.Config) (err error) {
+	var undo []func()
+	defer func() {
+		if err != nil {
+			for _, f := range slices.Backward(undo) {
+				f()
+			}
+		}
+	}()
+	next, err := s.handles.prepare(cfg, s.log)
+	if err != nil {
+		return err
+	}
+	undo = append(undo, next.abandon)
+	st, err := buildState(cfg, next, s)
+	if err != nil {
+		return err
+	}
+	servers, opened, err := s.prepareListeners(cfg)
+	undo = append(undo, func() {
+		for _, l := range opened {
+			l.ln.Close()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	newAudit, err := s.prepareAudit(cfg.Audit)
+	if err != nil {
+		return err
+	}
+	if newAudit != nil {
+		undo = append(undo, newAudit.stop)
+	}
+	newAdmin, err := s.prepareAdmin(cfg.Admin)
+	if err != nil {
+		return err
+	}
+	// From here on nothing fails.
+	s.commit(st, next, servers, opened, newAudit, newAdmin)
+	return nil
+}
+
+func (s *Server) commit(st *State, next *preparedHandles, servers map[string]*connServer, opened map[string]*listener, newAudit *auditHandle, newAdmin *adminHandle) {
+	setLevel(s.logVar, st.cfg.Log)
+	var oldAudit *auditHandle
+	if newAudit != nil {
+		oldAudit = s.audit.Swap(newAudit)
+	}
+	retired := s.handles.commit(next)
+	s.metrics.SetRoutes(routeNames(st.cfg))
+	s.metrics.SetIssuers(issuerNames(st.cfg))
+	s.state.Store(st)
+	s.commitListeners(st.cfg, servers, opened)
+	s.commitAdmin(newAdmin)
+	s.wg.Go(retired)
+	if oldAudit != nil {
+		s.wg.Go(oldAudit.stop)
+	} else if a := s.audit.Load(); a != nil && newAudit == nil {
+		// SIGHUP is also how logrotate says that the file was moved.
+		if err := a.log.Reopen(); err != nil {
+			s.log.Error("audit: cannot reopen the log; writing on to the old file", "error", err)
+		}
+	}
+}
+
+// prepareListeners opens sockets for new addresses and makes the settings for all of them.
+func (s *Server) prepareListeners(cfg *config.Config) (map[string]*connServer, map[string]*listener, error) {
+	servers, opened := map[string]*connServer{}, map[string]*listener{}
+	for i := range cfg.Listeners {
+		lc := cfg.Listeners[i]
+		l := s.listeners[lc.Address]
+		if l == nil {
+			var err error
+			if l, err = listen(lc.Address, s.log); err != nil {
+				return nil, opened, listenError(lc.Address, err)
+			}
+			l.onLimit, l.count = s.metrics.ConnectionRefused, &s.connections
+			opened[lc.Address] = l
+		}
+		cs, err := s.newConnServer(l, lc, cfg.Limits)
+		if err != nil {
+			return nil, opened, err
+		}
+		servers[lc.Address] = cs
+	}
+	return servers, opened, nil
+}
+
+// listenError says what to do about the two usual faults.
+func listenError(address string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("edge: cannot listen on %s: the address is taken; stop the program that uses it or set another [[listener]] address (%w)", address, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("edge: cannot listen on %s: not permitted; ports below 1024 need CAP_NET_BIND_SERVICE, see configs/sallyport.service (%w)", address, err)
+	}
+	return fmt.Errorf("edge: cannot listen on %s: %w", address, err)
+}
+
+func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limits) (*connServer, error) {
+	cs := &connServer{
+		cfg:    lc,
+		limits: &wire.Limits{Head: int(lim.Header), URI: int(lim.Header) / 2, Fields: lim.HeaderFields, ChunkExt: 256, LineBreaksBefore: 1, HeadTimeout: lc.ReadTimeout},
+		feed:   newChanListener(l.ln.Addr()), retiring: new(atomic.Bool),
+	}
+	if lc.TLS != nil {
+		var err error
+		if cs.tls, err = tlsconf.Server(lc.TLS); err != nil {
+			return nil, err
+		}
+	}
+	cs.http = s.newHTTPServer(cs, lim)
+	return cs, nil
+}
+
+// newHTTPServer sets what SECURITY notes 3.4 ask for. Limits that fasthttp has not are kept by wire.Conn and conn.
+func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Server {
+	h := &handler{server: s, conns: cs}
+	return &fasthttp.Server{
+		Handler:                       h.serve,
+		ErrorHandler:                  h.framingError,
+		ExpectHandler:                 h.expect,
+		StreamRequestBody:             true,
+		MaxRequestBodySize:            1, // the handler runs before the body is read; the real limit holds while piping
+		DisablePreParseMultipartForm:  true,
+		ReadBufferSize:                int(lim.Header) + 1024,
+		WriteBufferSize:               4096,
+		ReadTimeout:                   cs.cfg.ReadTimeout,
+		IdleTimeout:                   cs.cfg.IdleTimeout,
+		Concurrency:                   cs.cfg.MaxConnections + 1, // listener counts exactly
+		MaxRequestsPerConn:            cs.cfg.MaxRequestsPerConn,
+		SecureErrorLogMessage:         true,
+		Logger:                        discardLogger{},
+		NoDefaultServerHeader:         true,
+		NoDefaultContentType:          true,
+		CloseOnShutdown:               true,
+		DisableHeaderNamesNormalizing: false,
+	}
+}
+
+// discardLogger drops what fasthttp says: connection errors are the network's daily noise, and what matters is counted here.
+type discardLogger struct{}
+
+// Printf implements fasthttp.Logger.
+func (discardLogger) Printf(string, ...any) {}
+
+func (s *Server) commitListeners(cfg *config.Config, servers map[string]*connServer, opened map[string]*listener) {
+	for address, l := range opened {
+		s.listeners[address] = l
+	}
+	for address, cs := range servers {
+		l := s.listeners[address]
+		if old := l.cur.Load(); old != nil && sameSettings(old, cs) {
+			// Only certificates can differ: later handshakes take the new ones, open connections stay.
+			l.replaceTLS(cs)
+			continue
+		}
+		l.install(cs)
+		if _, isNew := opened[address]; isNew {
+			s.wg.Go(l.run)
+		}
+	}
+	for address, l := range s.listeners {
+		if servers[address] == nil {
+			delete(s.listeners, address)
+			s.wg.Go(func() {
+				ctx, cancel := context.WithTimeout(context.Background(), cfg.Limits.DrainTimeout)
+				defer cancel()
+				l.shutdown(ctx)
+			})
+		}
+	}
+}
+
+// Addr returns the bound address of the listener configured as address, or nil.
+func (s *Server) Addr(address string) net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.listeners[address]; l != nil {
+		return l.ln.Addr()
+	}
+	return nil
+}
+
+func (s *Server) addresses() []string {
+	var out []string
+	for _, l := range s.listeners {
+		out = append(out, l.ln.Addr().String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Shutdown drains: no new connections, requests in flight end, at the latest after limits.drain_timeout or when ctx is done.
+func (s *Server) Shutdown(ctx context.Context) {
+	s.draining.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return
+	}
+	timeout := s.state.Load().cfg.Limits.DrainTimeout
+	s.log.Info("draining", "timeout", timeout, "in_flight", s.inFlight.Load())
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	s.stopAll(ctx)
+	s.log.Info("stopped")
+}
+
+func (s *Server) stopAll(ctx context.Context) {
+	s.stopped = true
+	var wg sync.WaitGroup
+	for _, l := range s.listeners {
+		wg.Go(func() { l.shutdown(ctx) })
+	}
+	wg.Wait()
+	s.handles.closeAll()
+	if s.admin != nil && s.admin.srv != nil {
+		s.admin.srv.Shutdown(ctx)
+	}
+	if a := s.audit.Load(); a != nil {
+		a.stop()
+	}
+	s.wg.Wait()
+}
+
+// sameSettings reports whether nothing but key material differs between two generations of a listener.
+func sameSettings(a, b *connServer) bool {
+	x, y := a.cfg, b.cfg
+	tlsEqual := (x.TLS == nil) == (y.TLS == nil)
+	x.TLS, y.TLS = nil, nil
+	trusted := slices.Equal(x.TrustedProxies, y.TrustedProxies)
+	x.TrustedProxies, y.TrustedProxies = nil, nil
+	return tlsEqual && trusted && *a.limits == *b.limits && comparableListener(x) == comparableListener(y)
+}
+
+type listenerSettings struct {
+	maxConns, maxPerIP, maxRequests int
+	read, write, idle               time.Duration
+}
+
+func comparableListener(l config.Listener) listenerSettings {
+	return listenerSettings{l.MaxConnections, l.MaxConnectionsPerIP, l.MaxRequestsPerConn, l.ReadTimeout, l.WriteTimeout, l.IdleTimeout}
+}

@@ -1,0 +1,137 @@
+// Package upstream chooses among the endpoints of one upstream. It knows no protocol; transports lie below it.
+package upstream
+
+import (
+	"crypto/tls"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Config is one upstream.
+type Config struct {
+	Name            string
+	Endpoints       []string // host:port
+	MaxConnections  int      // to each endpoint
+	EjectAfter      int      // consecutive failures until an endpoint is left out; 0: never
+	EjectFor        time.Duration
+	ConnectTimeout  time.Duration
+	ResponseTimeout time.Duration
+	IdleTimeout     time.Duration
+	TLS             *tls.Config
+	TLSKey          string // equal keys are equal TLS settings
+}
+
+// Equal reports whether a pool made of c can serve o.
+func (c Config) Equal(o Config) bool {
+	return c.Name == o.Name && slices.Equal(c.Endpoints, o.Endpoints) && c.MaxConnections == o.MaxConnections &&
+		c.EjectAfter == o.EjectAfter && c.EjectFor == o.EjectFor && c.ConnectTimeout == o.ConnectTimeout &&
+		c.ResponseTimeout == o.ResponseTimeout && c.IdleTimeout == o.IdleTimeout &&
+		(c.TLS == nil) == (o.TLS == nil) && c.TLSKey == o.TLSKey
+}
+
+// Client is a transport to one endpoint.
+type Client interface{ Close() }
+
+// Endpoint is one server of an upstream.
+type Endpoint struct {
+	Client  Client
+	address string
+	pool    *Pool
+
+	inFlight atomic.Int64
+	failures atomic.Int64 // consecutive
+	ejected  atomic.Int64 // Unix seconds until which it is left out; 0: it is not
+}
+
+// Address returns host:port.
+func (e *Endpoint) Address() string { return e.address }
+
+// Pool is an upstream: its endpoints and their health. It is safe for concurrent use.
+type Pool struct {
+	cfg       Config
+	endpoints []*Endpoint
+	next      atomic.Uint64 // where the search for the least loaded begins
+}
+
+// New makes the pool; dial makes the transport to an endpoint and must not connect.
+func New(cfg Config, dial func(endpoint string) Client) *Pool {
+	p := &Pool{cfg: cfg}
+	for _, a := range cfg.Endpoints {
+		p.endpoints = append(p.endpoints, &Endpoint{Client: dial(a), address: a, pool: p})
+	}
+	return p
+}
+
+// Pick returns the endpoint with the fewest exchanges in flight, the next in turn among equals. Ejected endpoints are left
+// out while there are others: with all of them ejected the least loaded is tried all the same. now is in Unix seconds. The
+// caller must call Done on what it gets.
+func (p *Pool) Pick(now int64) *Endpoint {
+	if len(p.endpoints) == 1 {
+		e := p.endpoints[0]
+		e.inFlight.Add(1)
+		return e
+	}
+	start := p.next.Add(1)
+	e := p.least(start, now, false)
+	if e == nil {
+		e = p.least(start, now, true)
+	}
+	e.inFlight.Add(1)
+	return e
+}
+
+func (p *Pool) least(start uint64, now int64, ejectedToo bool) *Endpoint {
+	var best *Endpoint
+	var load int64
+	n := uint64(len(p.endpoints))
+	for i := range n {
+		e := p.endpoints[(start+i)%n]
+		if !ejectedToo && e.ejected.Load() > now {
+			continue
+		}
+		if l := e.inFlight.Load(); best == nil || l < load {
+			best, load = e, l
+		}
+	}
+	return best
+}
+
+// Done ends an exchange. ok says whether the endpoint behaved; a client's fault is not an endpoint's.
+func (e *Endpoint) Done(ok bool, now int64) {
+	e.inFlight.Add(-1)
+	if ok {
+		if e.failures.Load() != 0 {
+			e.failures.Store(0)
+			e.ejected.Store(0)
+		}
+		return
+	}
+	after := int64(e.pool.cfg.EjectAfter)
+	if n := e.failures.Add(1); after > 0 && n >= after {
+		e.ejected.Store(now + max(int64(e.pool.cfg.EjectFor/time.Second), 1))
+	}
+}
+
+// Status is one endpoint as metrics show it.
+type Status struct {
+	Address  string
+	InFlight int64
+	Ejected  bool
+}
+
+// Status returns the endpoints' states at now, in Unix seconds.
+func (p *Pool) Status(now int64) []Status {
+	out := make([]Status, len(p.endpoints))
+	for i, e := range p.endpoints {
+		out[i] = Status{Address: e.address, InFlight: e.inFlight.Load(), Ejected: e.ejected.Load() > now}
+	}
+	return out
+}
+
+// Close closes the idle connections of every endpoint. Exchanges in flight end by themselves.
+func (p *Pool) Close() {
+	for _, e := range p.endpoints {
+		e.Client.Close()
+	}
+}

@@ -1,0 +1,384 @@
+package jose
+
+import (
+	"errors"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Limits bounds a JSON text.
+type Limits struct {
+	Depth   int // nesting of objects and arrays, the outermost counted as 1
+	Members int // members of all objects and elements of all arrays together
+}
+
+// DefaultLimits are for headers and claims (SECURITY notes 2.1: depth ≤ 16, keys ≤ 256).
+var DefaultLimits = Limits{Depth: 16, Members: 256}
+
+// ErrJSON says that a text is not one strict JSON object.
+var ErrJSON = errors.New("jose: not one strict JSON object")
+
+// A Checker checks JSON texts. It is reusable, not safe for concurrent use, and allocates nothing once warm.
+type Checker struct {
+	src     []byte
+	pos     int
+	limits  Limits
+	members int
+	names   []name // members of the objects that are open, innermost last
+	buf     []byte // unescaped names, as far as they had escapes
+}
+
+// A name is a member name: the span of its text after unescaping, either in src or in buf.
+type name struct {
+	from, to int
+	inBuf    bool
+}
+
+// CheckJSON is Checker.Check with a Checker of its own.
+func CheckJSON(b []byte, lim Limits) error {
+	var c Checker
+	return c.Check(b, lim)
+}
+
+// Check reports whether b is exactly one JSON object (RFC 8259) in UTF-8, within lim, with white space around it at most,
+// without a byte order mark, without two members of one name after unescaping in any object (RFC 7515, 4; RFC 7519, 4),
+// without lone surrogates, and with numbers that a float64 can hold. What passes has one reading in every decent parser.
+func (c *Checker) Check(b []byte, lim Limits) error {
+	c.src, c.pos, c.limits, c.members = b, 0, lim, 0
+	c.names, c.buf = c.names[:0], c.buf[:0]
+	c.space()
+	if c.peek() != '{' || !c.object(1) {
+		return ErrJSON
+	}
+	c.space()
+	if c.pos != len(c.src) {
+		return ErrJSON
+	}
+	return nil
+}
+
+// peek returns the octet at pos, or 0 at the end (0 is valid nowhere).
+func (c *Checker) peek() byte {
+	if c.pos < len(c.src) {
+		return c.src[c.pos]
+	}
+	return 0
+}
+
+func (c *Checker) space() {
+	for c.pos < len(c.src) {
+		switch c.src[c.pos] {
+		case ' ', '\t', '\n', '\r':
+			c.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (c *Checker) value(depth int) bool {
+	switch b := c.peek(); {
+	case b == '"':
+		_, ok := c.str()
+		return ok
+	case b == '{':
+		return c.object(depth + 1)
+	case b == '[':
+		return c.array(depth + 1)
+	case b == 't':
+		return c.literal("true")
+	case b == 'f':
+		return c.literal("false")
+	case b == 'n':
+		return c.literal("null")
+	case b == '-' || ('0' <= b && b <= '9'):
+		return c.number()
+	}
+	return false
+}
+
+func (c *Checker) literal(s string) bool {
+	if len(c.src)-c.pos < len(s) || string(c.src[c.pos:c.pos+len(s)]) != s {
+		return false
+	}
+	c.pos += len(s)
+	return true
+}
+
+// count adds one member or element.
+func (c *Checker) count() bool {
+	c.members++
+	return c.members <= c.limits.Members
+}
+
+func (c *Checker) object(depth int) bool {
+	if depth > c.limits.Depth {
+		return false
+	}
+	c.pos++ // {
+	first, firstBuf := len(c.names), len(c.buf)
+	c.space()
+	if c.peek() == '}' {
+		c.pos++
+		return true
+	}
+	for {
+		if c.peek() != '"' || !c.count() {
+			return false
+		}
+		n, ok := c.str()
+		if !ok || c.seen(first, n) {
+			return false
+		}
+		c.names = append(c.names, n)
+		c.space()
+		if c.peek() != ':' {
+			return false
+		}
+		c.pos++
+		c.space()
+		if !c.value(depth) {
+			return false
+		}
+		c.space()
+		switch c.peek() {
+		case ',':
+			c.pos++
+			c.space()
+		case '}':
+			c.pos++
+			// This object's names are done with; those of the objects around it stay.
+			c.names, c.buf = c.names[:first], c.buf[:firstBuf]
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// seen compares n with the names of the object whose first is c.names[first]. The member limit bounds the work: at most
+// 256·255/2 comparisons, nearly all of which end at the length.
+func (c *Checker) seen(first int, n name) bool {
+	t := c.text(n)
+	for _, o := range c.names[first:] {
+		if o.to-o.from == len(t) && string(c.text(o)) == string(t) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Checker) text(n name) []byte {
+	if n.inBuf {
+		return c.buf[n.from:n.to]
+	}
+	return c.src[n.from:n.to]
+}
+
+func (c *Checker) array(depth int) bool {
+	if depth > c.limits.Depth {
+		return false
+	}
+	c.pos++ // [
+	c.space()
+	if c.peek() == ']' {
+		c.pos++
+		return true
+	}
+	for {
+		if !c.count() || !c.value(depth) {
+			return false
+		}
+		c.space()
+		switch c.peek() {
+		case ',':
+			c.pos++
+			c.space()
+		case ']':
+			c.pos++
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// str reads a string and returns the span of its unescaped text.
+func (c *Checker) str() (name, bool) {
+	c.pos++ // "
+	start := c.pos
+	for c.pos < len(c.src) {
+		b := c.src[c.pos]
+		switch {
+		case b == '"':
+			c.pos++
+			return name{from: start, to: c.pos - 1}, true
+		case b == '\\':
+			return c.escaped(start)
+		case b < 0x20:
+			return name{}, false
+		case b < utf8.RuneSelf:
+			c.pos++
+		default:
+			if !c.rune() {
+				return name{}, false
+			}
+		}
+	}
+	return name{}, false
+}
+
+// rune steps over one UTF-8 sequence.
+func (c *Checker) rune() bool {
+	r, size := utf8.DecodeRune(c.src[c.pos:])
+	if r == utf8.RuneError && size == 1 {
+		return false
+	}
+	c.pos += size
+	return true
+}
+
+// escaped reads on from the first backslash of a string that began at start, writing the unescaped text to buf.
+func (c *Checker) escaped(start int) (name, bool) {
+	from := len(c.buf)
+	c.buf = append(c.buf, c.src[start:c.pos]...)
+	for c.pos < len(c.src) {
+		b := c.src[c.pos]
+		switch {
+		case b == '"':
+			c.pos++
+			return name{from: from, to: len(c.buf), inBuf: true}, true
+		case b == '\\':
+			if !c.escape() {
+				return name{}, false
+			}
+		case b < 0x20:
+			return name{}, false
+		default:
+			at := c.pos
+			if b < utf8.RuneSelf {
+				c.pos++
+			} else if !c.rune() {
+				return name{}, false
+			}
+			c.buf = append(c.buf, c.src[at:c.pos]...)
+		}
+	}
+	return name{}, false
+}
+
+// escape reads one escape sequence (RFC 8259, 7).
+func (c *Checker) escape() bool {
+	if c.pos+1 >= len(c.src) {
+		return false
+	}
+	e := c.src[c.pos+1]
+	if e == 'u' {
+		return c.unicode()
+	}
+	const from, to = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
+	for i := range len(from) {
+		if from[i] == e {
+			c.buf = append(c.buf, to[i])
+			c.pos += 2
+			return true
+		}
+	}
+	return false
+}
+
+// unicode reads \uXXXX, or a surrogate pair of two; a lone surrogate is refused, since readers differ on it.
+func (c *Checker) unicode() bool {
+	r, ok := c.hex4(c.pos + 2)
+	if !ok {
+		return false
+	}
+	c.pos += 6
+	switch {
+	case 0xd800 <= r && r < 0xdc00:
+		if c.pos+1 >= len(c.src) || c.src[c.pos] != '\\' || c.src[c.pos+1] != 'u' {
+			return false
+		}
+		low, ok := c.hex4(c.pos + 2)
+		if !ok || low < 0xdc00 || low > 0xdfff {
+			return false
+		}
+		c.pos += 6
+		r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
+	case 0xdc00 <= r && r <= 0xdfff:
+		return false
+	}
+	c.buf = utf8.AppendRune(c.buf, r)
+	return true
+}
+
+func (c *Checker) hex4(at int) (rune, bool) {
+	if at+4 > len(c.src) {
+		return 0, false
+	}
+	var r rune
+	for _, b := range c.src[at : at+4] {
+		switch {
+		case '0' <= b && b <= '9':
+			b -= '0'
+		case 'a' <= b && b <= 'f':
+			b -= 'a' - 10
+		case 'A' <= b && b <= 'F':
+			b -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(b)
+	}
+	return r, true
+}
+
+// number reads a number by the grammar of RFC 8259, 6, and refuses one that no float64 holds.
+func (c *Checker) number() bool {
+	start := c.pos
+	if c.peek() == '-' {
+		c.pos++
+	}
+	switch {
+	case c.peek() == '0':
+		c.pos++
+	case !c.digits():
+		return false
+	}
+	simple := true
+	if c.peek() == '.' {
+		c.pos++
+		simple = false
+		if !c.digits() {
+			return false
+		}
+	}
+	if b := c.peek(); b == 'e' || b == 'E' {
+		c.pos++
+		simple = false
+		if b := c.peek(); b == '+' || b == '-' {
+			c.pos++
+		}
+		if !c.digits() {
+			return false
+		}
+	}
+	// Fast path: an integer of at most 19 characters needs no look at its size.
+	if simple && c.pos-start <= 19 {
+		return true
+	}
+	if c.pos-start > 64 {
+		return false
+	}
+	_, err := strconv.ParseFloat(string(c.src[start:c.pos]), 64)
+	return err == nil
+}
+
+// digits reads one digit or more.
+func (c *Checker) digits() bool {
+	start := c.pos
+	for b := c.peek(); '0' <= b && b <= '9'; b = c.peek() {
+		c.pos++
+	}
+	return c.pos > start
+}

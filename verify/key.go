@@ -1,0 +1,379 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"math/big"
+	"sync"
+
+	"github.com/cloudflare/circl/sign/ed448"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa44"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa65"
+	"github.com/cloudflare/circl/sign/mldsa/mldsa87"
+
+	"sallyport/verify/jose"
+)
+
+// Key is one verification key with exactly one algorithm (RFC 7517, 4.4; RFC 9864). It is immutable and safe for
+// concurrent use. Its pointer is its identity: keys interns equal material to one Key.
+type Key struct {
+	alg         jose.Alg
+	scheme      scheme
+	fingerprint [32]byte
+}
+
+// A scheme checks signatures with the state that was precomputed for one key. Kernels of our own are further schemes.
+type scheme interface {
+	// verify reports whether sig, already decoded, is a valid signature over input. All inputs are public but an HMAC key.
+	verify(input, sig []byte) bool
+}
+
+// KeyOptions relaxes the rules for keys.
+type KeyOptions struct {
+	MaxRSABits int // default 4096, at most 8192: the cost of a verification grows with the square
+}
+
+// Bounds for RSA moduli in bits (RFC 7518, 3.3: 2048 at least; CVE-2023-29409: 8192 at most).
+const (
+	minRSABits        = 2048
+	defaultMaxRSABits = 4096
+	maxRSABits        = 8192
+)
+
+// NewKey is NewKeyOpts with the defaults.
+func NewKey(alg jose.Alg, public any) (*Key, error) { return NewKeyOpts(alg, public, KeyOptions{}) }
+
+// NewKeyOpts makes a key of a public key: *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey, ed448.PublicKey,
+// *mldsa44.PublicKey (65, 87), or []byte, the secret of an HS algorithm. The material is copied where it is mutable. It
+// refuses what SECURITY notes 1.3 refuse: a type that does not fit alg, short or long RSA moduli, bad exponents, points off
+// their curve, Edwards points that are not canonical or of small order, secrets shorter than the hash.
+func NewKeyOpts(alg jose.Alg, public any, opt KeyOptions) (*Key, error) {
+	k := &Key{alg: alg}
+	var material []byte
+	var err error
+	switch pub := public.(type) {
+	case *rsa.PublicKey:
+		k.scheme, material, err = newRSA(alg, pub, opt)
+	case *ecdsa.PublicKey:
+		k.scheme, material, err = newECDSA(alg, pub)
+	case ed25519.PublicKey:
+		k.scheme, material, err = newEd25519(alg, pub)
+	case ed448.PublicKey:
+		k.scheme, material, err = newEd448(alg, pub)
+	case *mldsa44.PublicKey:
+		k.scheme, material, err = mldsa44Scheme{pub}, pub.Bytes(), fits(alg, jose.MLDSA44)
+	case *mldsa65.PublicKey:
+		k.scheme, material, err = mldsa65Scheme{pub}, pub.Bytes(), fits(alg, jose.MLDSA65)
+	case *mldsa87.PublicKey:
+		k.scheme, material, err = mldsa87Scheme{pub}, pub.Bytes(), fits(alg, jose.MLDSA87)
+	case []byte:
+		k.scheme, material, err = newHMAC(alg, pub)
+	default:
+		err = fmt.Errorf("unsupported key type %T", public)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("verify: cannot make %s key: %w", alg, err)
+	}
+	k.fingerprint = fingerprint(alg, material)
+	return k, nil
+}
+
+// Alg returns the one algorithm.
+func (k *Key) Alg() jose.Alg { return k.alg }
+
+// VerifySignature reports whether sig, decoded, is this key's signature over signingInput. A wrong length is a wrong
+// signature.
+func (k *Key) VerifySignature(signingInput, sig []byte) bool {
+	return k.scheme.verify(signingInput, sig)
+}
+
+// Fingerprint returns SHA-256 over algorithm and material; equal fingerprints are equal keys. For a secret it is as secret
+// as a hash of it.
+func (k *Key) Fingerprint() [32]byte { return k.fingerprint }
+
+func fingerprint(alg jose.Alg, material []byte) [32]byte {
+	h := sha256.New()
+	var prefix [9]byte
+	prefix[0] = byte(alg)
+	binary.BigEndian.PutUint64(prefix[1:], uint64(len(material)))
+	h.Write(prefix[:])
+	h.Write(material)
+	return [32]byte(h.Sum(nil))
+}
+
+// fits reports an error unless alg is one of allowed.
+func fits(alg jose.Alg, allowed ...jose.Alg) error {
+	for _, a := range allowed {
+		if a == alg {
+			return nil
+		}
+	}
+	return errors.New("the key's type does not fit the algorithm")
+}
+
+// digest hashes input with one of the SHA-2 functions into buf.
+func digest(h crypto.Hash, buf *[64]byte, input []byte) []byte {
+	switch h {
+	case crypto.SHA256:
+		*(*[32]byte)(buf[:32]) = sha256.Sum256(input)
+		return buf[:32]
+	case crypto.SHA384:
+		*(*[48]byte)(buf[:48]) = sha512.Sum384(input)
+		return buf[:48]
+	}
+	*buf = sha512.Sum512(input)
+	return buf[:64]
+}
+
+// hashOf returns the SHA-2 function that alg's name ends in.
+func hashOf(alg jose.Alg) crypto.Hash {
+	switch alg {
+	case jose.RS256, jose.PS256, jose.ES256, jose.HS256:
+		return crypto.SHA256
+	case jose.RS384, jose.PS384, jose.ES384, jose.HS384:
+		return crypto.SHA384
+	}
+	return crypto.SHA512
+}
+
+// rsaScheme is RSASSA-PKCS1-v1_5 or RSASSA-PSS by the standard library (RFC 7518, 3.3 and 3.5).
+type rsaScheme struct {
+	pub  *rsa.PublicKey
+	hash crypto.Hash
+	pss  bool
+	size int
+}
+
+func newRSA(alg jose.Alg, pub *rsa.PublicKey, opt KeyOptions) (scheme, []byte, error) {
+	if err := fits(alg, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512); err != nil {
+		return nil, nil, err
+	}
+	limit := opt.MaxRSABits
+	if limit == 0 {
+		limit = defaultMaxRSABits
+	}
+	limit = min(limit, maxRSABits)
+	bits := pub.N.BitLen()
+	switch {
+	case bits < minRSABits:
+		return nil, nil, fmt.Errorf("modulus of %d bits is too short (at least %d)", bits, minRSABits)
+	case bits > limit:
+		return nil, nil, fmt.Errorf("modulus of %d bits is too long (at most %d)", bits, limit)
+	case pub.N.Bit(0) == 0:
+		return nil, nil, errors.New("modulus is even")
+	case pub.E < 1<<16+1:
+		// Small exponents are sound with strict padding checks, but no provider publishes one by choice.
+		return nil, nil, errors.New("public exponent is below 65537")
+	case pub.E&1 == 0 || pub.E > 1<<31-1:
+		return nil, nil, errors.New("public exponent is even or too large")
+	case isROCA(pub.N):
+		return nil, nil, errors.New("modulus has the ROCA weakness (CVE-2017-15361)")
+	}
+	own := &rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}
+	material := binary.BigEndian.AppendUint64(nil, uint64(pub.E))
+	material = append(material, own.N.Bytes()...)
+	pss := alg == jose.PS256 || alg == jose.PS384 || alg == jose.PS512
+	return &rsaScheme{pub: own, hash: hashOf(alg), pss: pss, size: own.Size()}, material, nil
+}
+
+func (s *rsaScheme) verify(input, sig []byte) bool {
+	// RFC 8017, 8.1.2 and 8.2.2, step 1: the length is exactly that of the modulus.
+	if len(sig) != s.size {
+		return false
+	}
+	var buf [64]byte
+	d := digest(s.hash, &buf, input)
+	if s.pss {
+		// RFC 7518, 3.5: the salt is as long as the hash.
+		return rsa.VerifyPSS(s.pub, s.hash, d, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}) == nil
+	}
+	return rsa.VerifyPKCS1v15(s.pub, s.hash, d, sig) == nil
+}
+
+// rocaPrimes are the small primes whose residues give the flawed generator away: for each, a weak modulus is a power of
+// 65537 modulo it (Nemec et al., CCS 2017).
+var rocaPrimes = [...]uint64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
+
+// isROCA reports whether n has the fingerprint. A sound modulus has it with a chance of about 2^-27.
+func isROCA(n *big.Int) bool {
+	for _, p := range rocaPrimes {
+		residue := new(big.Int).Mod(n, new(big.Int).SetUint64(p)).Uint64()
+		found := false
+		for x, i := uint64(1), uint64(0); i < p; i++ {
+			if x == residue {
+				found = true
+				break
+			}
+			x = x * 65537 % p
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// ecdsaScheme is ECDSA by the standard library, with raw r‖s signatures (RFC 7518, 3.4).
+type ecdsaScheme struct {
+	pub  *ecdsa.PublicKey
+	n    *big.Int
+	hash crypto.Hash
+	size int // octets of r and of s
+}
+
+func newECDSA(alg jose.Alg, pub *ecdsa.PublicKey) (scheme, []byte, error) {
+	var curve elliptic.Curve
+	switch alg {
+	case jose.ES256:
+		curve = elliptic.P256()
+	case jose.ES384:
+		curve = elliptic.P384()
+	case jose.ES512:
+		curve = elliptic.P521()
+	default:
+		return nil, nil, fits(alg)
+	}
+	if pub.Curve != curve {
+		return nil, nil, errors.New("the key's curve does not fit the algorithm")
+	}
+	point, err := pub.Bytes() // refuses a point off the curve and the one at infinity
+	if err != nil {
+		return nil, nil, err
+	}
+	own, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &ecdsaScheme{pub: own, n: curve.Params().N, hash: hashOf(alg), size: (curve.Params().BitSize + 7) / 8}, point, nil
+}
+
+func (s *ecdsaScheme) verify(input, sig []byte) bool {
+	if len(sig) != 2*s.size {
+		return false
+	}
+	// Both in [1, n-1] before anything else (CVE-2022-21449).
+	r, v := new(big.Int).SetBytes(sig[:s.size]), new(big.Int).SetBytes(sig[s.size:])
+	if r.Sign() == 0 || v.Sign() == 0 || r.Cmp(s.n) >= 0 || v.Cmp(s.n) >= 0 {
+		return false
+	}
+	var buf [64]byte
+	return ecdsa.Verify(s.pub, digest(s.hash, &buf, input), r, v)
+}
+
+type ed25519Scheme struct{ pub ed25519.PublicKey }
+
+func newEd25519(alg jose.Alg, pub ed25519.PublicKey) (scheme, []byte, error) {
+	if err := fits(alg, jose.EdDSA, jose.Ed25519); err != nil {
+		return nil, nil, err
+	}
+	if len(pub) != ed25519.PublicKeySize {
+		return nil, nil, errors.New("Ed25519 key is not of 32 octets")
+	}
+	if err := checkEd25519(pub); err != nil {
+		return nil, nil, err
+	}
+	own := bytes.Clone(pub)
+	return ed25519Scheme{own}, own, nil
+}
+
+func (s ed25519Scheme) verify(input, sig []byte) bool {
+	return len(sig) == ed25519.SignatureSize && ed25519.Verify(s.pub, input, sig)
+}
+
+type ed448Scheme struct{ pub ed448.PublicKey }
+
+func newEd448(alg jose.Alg, pub ed448.PublicKey) (scheme, []byte, error) {
+	if err := fits(alg, jose.EdDSA, jose.Ed448); err != nil {
+		return nil, nil, err
+	}
+	if len(pub) != ed448.PublicKeySize {
+		return nil, nil, errors.New("Ed448 key is not of 57 octets")
+	}
+	if err := checkEd448(pub); err != nil {
+		return nil, nil, err
+	}
+	own := bytes.Clone(pub)
+	return ed448Scheme{own}, append([]byte("Ed448"), own...), nil
+}
+
+func (s ed448Scheme) verify(input, sig []byte) bool {
+	return len(sig) == ed448.SignatureSize && ed448.Verify(s.pub, input, sig, "")
+}
+
+// The ML-DSA schemes take the empty context (RFC 9964). The public key was unpacked when it was made.
+type (
+	mldsa44Scheme struct{ pub *mldsa44.PublicKey }
+	mldsa65Scheme struct{ pub *mldsa65.PublicKey }
+	mldsa87Scheme struct{ pub *mldsa87.PublicKey }
+)
+
+func (s mldsa44Scheme) verify(input, sig []byte) bool {
+	return len(sig) == mldsa44.SignatureSize && mldsa44.Verify(s.pub, input, nil, sig)
+}
+
+func (s mldsa65Scheme) verify(input, sig []byte) bool {
+	return len(sig) == mldsa65.SignatureSize && mldsa65.Verify(s.pub, input, nil, sig)
+}
+
+func (s mldsa87Scheme) verify(input, sig []byte) bool {
+	return len(sig) == mldsa87.SignatureSize && mldsa87.Verify(s.pub, input, nil, sig)
+}
+
+// hmacScheme is HMAC with SHA-2. The pooled states keep the padded key hashed: Reset brings back that state.
+type hmacScheme struct {
+	size int
+	pool sync.Pool // of *hmacState
+}
+
+type hmacState struct {
+	mac hash.Hash
+	sum []byte
+}
+
+func newHMAC(alg jose.Alg, secret []byte) (scheme, []byte, error) {
+	var h func() hash.Hash
+	switch alg {
+	case jose.HS256:
+		h = sha256.New
+	case jose.HS384:
+		h = sha512.New384
+	case jose.HS512:
+		h = sha512.New
+	default:
+		return nil, nil, fits(alg)
+	}
+	size := h().Size()
+	// RFC 7518, 3.2: a key of the same size as the hash output or larger.
+	if len(secret) < size {
+		return nil, nil, fmt.Errorf("secret of %d octets is too short (at least %d)", len(secret), size)
+	}
+	own := bytes.Clone(secret)
+	s := &hmacScheme{size: size}
+	s.pool.New = func() any { return &hmacState{mac: hmac.New(h, own), sum: make([]byte, 0, size)} }
+	return s, own, nil
+}
+
+func (s *hmacScheme) verify(input, sig []byte) bool {
+	if len(sig) != s.size {
+		return false
+	}
+	st := s.pool.Get().(*hmacState)
+	st.mac.Reset()
+	st.mac.Write(input)
+	st.sum = st.mac.Sum(st.sum[:0])
+	ok := hmac.Equal(st.sum, sig)
+	clear(st.sum)
+	s.pool.Put(st)
+	return ok
+}

@@ -13,8 +13,9 @@ var ErrClaim = errors.New("claims: a registered claim has the wrong type")
 // Set is one claims set. It is reusable, owns its memory and allocates nothing once warm. What it returns is valid until
 // the next Parse or Reset.
 type Set struct {
-	parser fastjson.Parser
-	root   *fastjson.Value
+	parser  fastjson.Parser
+	root    *fastjson.Value
+	scratch []byte // for the text of numbers
 
 	iss, sub, jti, client []byte
 	aud, scope, scp       *fastjson.Value
@@ -97,13 +98,13 @@ func str(root *fastjson.Value, key string) ([]byte, error) {
 
 func (s *Set) dates(root *fastjson.Value) (err error) {
 	// Fractions are rounded so that the stricter side wins: exp down, nbf and iat up.
-	if s.exp, s.hasExp, err = date(root.Get("exp"), false); err != nil {
+	if s.exp, s.hasExp, err = s.date(root.Get("exp"), false); err != nil {
 		return err
 	}
-	if s.nbf, s.hasNbf, err = date(root.Get("nbf"), true); err != nil {
+	if s.nbf, s.hasNbf, err = s.date(root.Get("nbf"), true); err != nil {
 		return err
 	}
-	s.iat, s.hasIat, err = date(root.Get("iat"), true)
+	s.iat, s.hasIat, err = s.date(root.Get("iat"), true)
 	return err
 }
 

@@ -8,16 +8,15 @@ const maxDate = 1 << 53
 // date reads a NumericDate (RFC 7519, 2) from the number's own text, since fastjson's getters turn what they cannot read
 // into 0. Integers and finite decimals from 0 to 2^53 are read, in plain or exponent form; all else is ErrClaim. up says
 // which way a fraction is rounded.
-func date(v *fastjson.Value, up bool) (int64, bool, error) {
+func (s *Set) date(v *fastjson.Value, up bool) (int64, bool, error) {
 	if v == nil {
 		return 0, false, nil
 	}
 	if v.Type() != fastjson.TypeNumber {
 		return 0, false, ErrClaim
 	}
-	var buf [72]byte
-	text := v.MarshalTo(buf[:0])
-	n, fraction, ok := parseDate(text)
+	s.scratch = v.MarshalTo(s.scratch[:0])
+	n, fraction, ok := parseDate(s.scratch)
 	if !ok {
 		return 0, false, ErrClaim
 	}

@@ -17,6 +17,7 @@ import (
 	"sallyport/edge/header"
 	"sallyport/edge/upstream"
 	"sallyport/edge/upstream/h1"
+	"sallyport/edge/wire"
 	"sallyport/verify"
 )
 
@@ -47,6 +48,7 @@ type exchange struct {
 type call struct {
 	h      *handler
 	server *Server
+	wire   *wire.Conn
 	st     *State             // loaded once
 	rs     *routeState        // nil until a route is found
 	ep     *upstream.Endpoint // nil: none picked
@@ -73,6 +75,7 @@ var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 func acquireExchange(h *handler, ctx *fasthttp.RequestCtx) *exchange {
 	x := exchanges.Get().(*exchange)
 	x.h, x.server, x.st = h, h.server, h.server.state.Load()
+	x.wire = wire.Of(ctx.Conn())
 	x.start = time.Now()
 	x.dec.RouteIndex = -1
 	x.peer = peerAddr(ctx.RemoteAddr())

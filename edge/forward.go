@@ -2,8 +2,6 @@ package edge
 
 import (
 	"errors"
-	"io"
-	"net"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -12,6 +10,7 @@ import (
 
 	"sallyport/edge/header"
 	"sallyport/edge/upstream/h1"
+	"sallyport/edge/wire"
 	"sallyport/verify"
 )
 
@@ -22,7 +21,7 @@ func (x *exchange) forward(ctx *fasthttp.RequestCtx) verify.Reason {
 	x.up.Idempotent = idempotent(x.req.Method)
 	x.up.BodyLen, x.up.MaxBody, x.up.Body = x.bodyLen, x.rs.maxBody, nil
 	if x.bodyLen != 0 {
-		body := &bodyReader{src: ctx.RequestBodyStream(), conn: ctx.Conn(), timeout: x.h.conns.cfg.ReadTimeout, start: x.start}
+		body := &bodyReader{conn: x.wire, timeout: x.h.conns.cfg.ReadTimeout, start: x.start}
 		x.up.Body, x.up.Interrupt = body, body.interrupt
 	}
 	x.upStart = time.Now()
@@ -202,8 +201,7 @@ func (x *exchange) connectionNames(name []byte) bool {
 // A bodyReader reads the client's body. Each read gets a new deadline, and the whole must come at minBodyRate at least, so
 // that a client cannot hold an upstream by sending a byte now and then.
 type bodyReader struct {
-	src     io.Reader
-	conn    net.Conn
+	conn    *wire.Conn
 	timeout time.Duration
 	start   time.Time
 	renewed time.Time
@@ -228,7 +226,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.stopped.Load() {
 		return 0, errInterrupted
 	}
-	n, err := b.src.Read(p)
+	n, err := b.conn.ReadBody(p)
 	b.n += int64(n)
 	return n, err
 }

@@ -78,6 +78,14 @@ func (x *exchange) decideGuarded(ctx *fasthttp.RequestCtx) (reason verify.Reason
 	return x.decide(ctx)
 }
 
+// headRead hides the body from fasthttp, which would read it ahead and in its own way: wire keeps it.
+func (h *handler) headRead(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	if n := header.ContentLength(); n > 0 || n == -1 {
+		header.SetContentLength(0)
+	}
+	return fasthttp.RequestConfig{}
+}
+
 // framingError answers bytes that never became a request: wire's verdict, fasthttp's own limits, time-outs.
 func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 	reason := verify.ReasonBadRequest
@@ -119,7 +127,7 @@ func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 	if !x.dec.Allowed() {
 		return x.dec.Reason
 	}
-	if reason := x.checkBody(ctx); reason != verify.ReasonOK {
+	if reason := x.checkBody(); reason != verify.ReasonOK {
 		return reason
 	}
 	if a := x.server.audit.Load(); a.refuses() {
@@ -139,12 +147,8 @@ func (x *exchange) authority() []byte {
 }
 
 // checkBody refuses a body that is too large by its own word, and one where none belongs (SECURITY notes 2.3.1).
-func (x *exchange) checkBody(ctx *fasthttp.RequestCtx) verify.Reason {
-	n := ctx.Request.Header.ContentLength()
-	x.bodyLen = int64(n)
-	if n == -2 {
-		x.bodyLen = 0
-	}
+func (x *exchange) checkBody() verify.Reason {
+	x.bodyLen = x.wire.BodyLen()
 	if x.bodyLen == 0 {
 		return verify.ReasonOK
 	}
@@ -195,7 +199,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx) {
 	resp.SetBody(x.scratch)
 	x.bytesOut = int64(len(x.scratch))
 	// An unread body is not drained for somebody who was refused.
-	if a.close || x.unparsed || ctx.Request.Header.ContentLength() > 0 || ctx.Request.Header.ContentLength() == -1 {
+	if a.close || x.unparsed || !x.wire.BodyRead() {
 		ctx.SetConnectionClose()
 	}
 }

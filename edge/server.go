@@ -246,8 +246,9 @@ func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Serv
 		Handler:                       h.serve,
 		ErrorHandler:                  h.framingError,
 		ExpectHandler:                 h.expect,
+		HeaderReceived:                h.headRead,
 		StreamRequestBody:             true,
-		MaxRequestBodySize:            1, // the handler runs before the body is read; the real limit holds while piping
+		MaxRequestBodySize:            1, // it never sees one; see headRead
 		DisablePreParseMultipartForm:  true,
 		ReadBufferSize:                int(lim.Header) + 1024,
 		WriteBufferSize:               4096,

@@ -192,7 +192,7 @@ func (h *head) field(line []byte) *Error {
 			if !equalFold(value, "chunked") {
 				// RFC 9112, 6.1: a coding that is not understood SHOULD be answered with 501. chunked that is not alone and
 				// last leaves the length in doubt: 400.
-				if containsFold(value, "chunked") {
+				if len(value) == 0 || containsFold(value, "chunked") {
 					return refuse(400, "Transfer-Encoding is ambiguous")
 				}
 				return refuse(501, "transfer coding is not supported")

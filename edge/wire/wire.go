@@ -1,12 +1,14 @@
-// Package wire lets nothing but strict HTTP/1.1 reach the HTTP library.
+// Package wire lets nothing but strict HTTP/1.1 reach the HTTP library, and keeps the framing of bodies to itself.
 //
-// A Conn reads along with the server: it checks every head, every chunk and every trailer on the bytes themselves, and
-// delivers only what has one reading (RFC 9112; SECURITY notes 1.7, 2.3 and 3.2). Bodies pass untouched, but counted.
+// A Conn checks every head on the octets themselves and delivers it alone (RFC 9112; SECURITY notes 1.7, 2.3 and 3.2). The
+// body behind it is never seen by the library: it is read with ReadBody, decoded, strictly, and only when somebody wants it.
+// So there is one reading of where a request ends, and a request can be refused before its body is asked for.
 package wire
 
 import (
 	"bytes"
 	"crypto/tls"
+	"io"
 	"net"
 	"time"
 )
@@ -47,21 +49,25 @@ const (
 	inTrailer
 )
 
-// Conn is a net.Conn that reads strictly. Reads must not be concurrent with each other; all else is the inner Conn's.
+// Conn is a net.Conn that reads strictly. Read and ReadBody must not be concurrent with each other; all else is the inner
+// Conn's.
 type Conn struct {
 	net.Conn
-	lim   *Limits
-	state state
-	left  int64 // of a body or chunk
-	ext   int   // octets of chunk extensions so far
+	lim *Limits
 
-	pending []byte // read, not delivered; pending[:ready] has been checked
-	ready   int
-	scanned int // of pending, how much is known to hold no end of the unit
-	err     *Error
+	state   state
+	bodyLen int64 // of the present request: 0 none, -1 chunked
+	left    int64 // of the body or chunk
+	ext     int   // octets of chunk extensions so far
+
+	buf     []byte // buf[r:w] is read and not delivered
+	r, w    int
+	ready   int // octets of buf[r:w] that belong to a head that was checked
+	scanned int // octets of buf[r:w] that are known to hold no end of line
+	err     error
+	marked  bool // one octet of a refused head was delivered
 	// headStart is when a head that came in pieces began; zero between heads.
 	headStart time.Time
-	marked    bool // one octet of a refused head was delivered
 }
 
 // tlsConn keeps the two methods by which the HTTP library knows TLS.
@@ -76,6 +82,17 @@ func (c tlsConn) Handshake() error { return c.tls.Handshake() }
 // ConnectionState returns the TLS state.
 func (c tlsConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
+// Of returns the Conn that NewConn made, nil when c is none.
+func Of(c net.Conn) *Conn {
+	switch w := c.(type) {
+	case *Conn:
+		return w
+	case tlsConn:
+		return w.Conn
+	}
+	return nil
+}
+
 // NewConn wraps c. lim is not copied and must not change.
 func NewConn(c net.Conn, lim *Limits) net.Conn {
 	w := &Conn{Conn: c, lim: lim}
@@ -85,81 +102,67 @@ func NewConn(c net.Conn, lim *Limits) net.Conn {
 	return w
 }
 
-// Read implements io.Reader. It delivers checked octets only. After a violation it delivers what came before it, and then
-// an *Error, every time. For a violation in a head, one octet that stands for that head comes first: without any, the HTTP
-// library would take the error for a client that went away, and not answer.
+// Read implements io.Reader for heads: it delivers one that was checked, or a part of it when p is short. While the body of
+// the present request has not been read to its end, it is the end of the connection. After a violation it returns an *Error,
+// every time, and before that one octet that stands for the refused head: without any, the HTTP library would take the error
+// for a client that went away, and not answer.
 func (c *Conn) Read(p []byte) (int, error) {
 	for {
-		if c.ready > 0 {
-			return c.deliver(p), nil
-		}
-		if c.err != nil {
+		switch {
+		case c.ready > 0:
+			n := copy(p, c.buf[c.r:c.r+c.ready])
+			c.consume(n)
+			c.ready -= n
+			return n, nil
+		case c.err != nil:
 			return c.fail(p)
-		}
-		if len(c.pending) == 0 {
-			// Fast path: whole units in one read are checked where they lie.
-			n, err := c.Conn.Read(p)
-			if n > 0 {
-				ok := c.check(p[:n])
-				if ok < n && c.err == nil {
-					c.keep(p[ok:n])
-				}
-				if ok > 0 {
-					return ok, nil
-				}
-				if c.err != nil {
-					continue
-				}
+		case c.state != inHead:
+			return 0, io.EOF
+		case c.r == c.w:
+			n, err := c.direct(p)
+			if n > 0 || err != nil {
+				return n, err
 			}
-			if err != nil {
+		default:
+			if err := c.buffered(); err != nil {
 				return 0, err
 			}
-			continue
-		}
-		if err := c.more(); err != nil {
-			return 0, err
 		}
 	}
 }
 
-// keep stores the beginning of a unit whose end has not come yet.
-func (c *Conn) keep(b []byte) {
-	c.pending = append(c.pending[:0], b...)
-	c.scanned = len(b)
+// direct is the fast path: a head that comes whole is checked where it lies. What is behind it, or a part of a head, is kept.
+func (c *Conn) direct(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 {
+		return 0, err
+	}
+	head := c.head(p[:n])
+	if c.err == nil && head < n {
+		c.keep(p[head:n])
+	}
+	return head, nil
 }
 
-// more reads on behind the pending octets and checks them once a line has come to its end.
-func (c *Conn) more() error {
+// buffered looks for a head in what was kept, and reads on when there is none.
+func (c *Conn) buffered() error {
+	if bytes.IndexByte(c.buf[c.r+c.scanned:c.w], '\n') >= 0 || c.w-c.r > c.lim.Head {
+		c.ready = c.head(c.buf[c.r:c.w])
+		if c.ready > 0 || c.err != nil {
+			c.scanned, c.headStart = 0, time.Time{}
+			return nil
+		}
+	}
+	c.scanned = c.w - c.r
 	if err := c.headDeadline(); err != nil {
 		return err
 	}
-	const room = 4 << 10
-	if cap(c.pending)-len(c.pending) < room {
-		next := make([]byte, len(c.pending), len(c.pending)+2*room)
-		copy(next, c.pending)
-		c.pending = next
-	}
-	n, err := c.Conn.Read(c.pending[len(c.pending):cap(c.pending)])
-	c.pending = c.pending[:len(c.pending)+n]
-	if n > 0 && (bytes.IndexByte(c.pending[c.scanned:], '\n') >= 0 || len(c.pending) > c.lim.Head) {
-		c.ready = c.check(c.pending)
-		if c.ready > 0 {
-			c.headStart = time.Time{}
-		}
-		if c.err != nil {
-			c.pending = c.pending[:c.ready]
-		}
-	}
-	c.scanned = len(c.pending)
-	if n > 0 {
-		return nil
-	}
-	return err
+	return c.fill()
 }
 
 // headDeadline bounds the time from a head's first octet to its last. The HTTP library cannot: it has seen no octet yet.
 func (c *Conn) headDeadline() error {
-	if c.state != inHead || c.lim.HeadTimeout <= 0 {
+	if c.lim.HeadTimeout <= 0 {
 		return nil
 	}
 	if c.headStart.IsZero() {
@@ -168,54 +171,51 @@ func (c *Conn) headDeadline() error {
 	return c.Conn.SetReadDeadline(c.headStart.Add(c.lim.HeadTimeout))
 }
 
-// deliver hands out checked octets and checks on when only unchecked ones are left.
-func (c *Conn) deliver(p []byte) int {
-	n := copy(p, c.pending[:c.ready])
-	rest := copy(c.pending, c.pending[n:])
-	c.pending = c.pending[:rest]
-	c.ready -= n
-	c.scanned = rest
-	if rest == 0 && cap(c.pending) > 8<<10 {
-		c.pending = nil // a long head's memory is not kept for the life of the connection
+// keep stores octets for later. The buffer is empty.
+func (c *Conn) keep(b []byte) {
+	if len(c.buf) < len(b) {
+		c.buf = make([]byte, max(len(b), minBuffer))
 	}
-	return n
+	c.r, c.w, c.scanned = 0, copy(c.buf, b), 0
+}
+
+const minBuffer = 4 << 10
+
+// fill reads more behind buf[r:w].
+func (c *Conn) fill() error {
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	}
+	if c.w == len(c.buf) {
+		next := make([]byte, max(2*len(c.buf), minBuffer))
+		copy(next, c.buf[:c.w])
+		c.buf = next
+	}
+	n, err := c.Conn.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+func (c *Conn) consume(n int) {
+	if c.r += n; c.r == c.w {
+		c.r, c.w = 0, 0
+		if len(c.buf) > 2*minBuffer {
+			c.buf = nil // a long head's memory is not kept for the life of the connection
+		}
+	}
 }
 
 func (c *Conn) fail(p []byte) (int, error) {
-	if c.state == inHead && !c.marked && len(p) > 0 {
+	if !c.marked && len(p) > 0 {
 		c.marked = true
 		p[0] = 'G'
 		return 1, nil
 	}
 	return 0, c.err
-}
-
-// check advances the state over b and returns how many octets of it are good and complete. It sets c.err on a violation.
-func (c *Conn) check(b []byte) int {
-	done := 0
-	for done < len(b) && c.err == nil {
-		var n int
-		switch c.state {
-		case inHead:
-			n = c.head(b[done:])
-		case inBody:
-			n = int(min(c.left, int64(len(b)-done)))
-			if c.left -= int64(n); c.left == 0 {
-				c.state = inHead
-			}
-		case inChunkSize:
-			n = c.chunkSize(b[done:])
-		case inChunkData:
-			n = c.chunkData(b[done:])
-		case inTrailer:
-			n = c.trailer(b[done:])
-		}
-		if n == 0 {
-			break
-		}
-		done += n
-	}
-	return done
 }
 
 // violate records the violation and consumes nothing.
@@ -224,7 +224,7 @@ func (c *Conn) violate(status int, text string) int {
 	return 0
 }
 
-// head checks one request head. It returns its length, 0 when its end has not come yet.
+// head checks one request head at the beginning of b. It returns its length, 0 when its end has not come yet or c.err is set.
 func (c *Conn) head(b []byte) int {
 	var h head
 	n, v := h.parse(b, c.lim)
@@ -235,13 +235,84 @@ func (c *Conn) head(b []byte) int {
 	if n == 0 {
 		return 0
 	}
+	c.bodyLen = 0
 	switch {
 	case h.chunked:
-		c.state, c.ext = inChunkSize, 0
+		c.state, c.ext, c.bodyLen = inChunkSize, 0, -1
 	case h.length > 0:
-		c.state, c.left = inBody, h.length
+		c.state, c.left, c.bodyLen = inBody, h.length, h.length
 	}
 	return n
+}
+
+// BodyLen returns the length of the present request's body: 0 for none, -1 when it comes in chunks.
+func (c *Conn) BodyLen() int64 { return c.bodyLen }
+
+// BodyRead reports whether the present request has no body, or one that was read to its end.
+func (c *Conn) BodyRead() bool { return c.state == inHead && c.err == nil }
+
+// ReadBody reads the body of the present request, without its framing, and returns io.EOF at its end. Trailer fields are
+// checked and dropped. A violation is an *Error; a connection that ends too early io.ErrUnexpectedEOF.
+func (c *Conn) ReadBody(p []byte) (int, error) {
+	for {
+		if c.err != nil {
+			return 0, c.err
+		}
+		var n int
+		switch c.state {
+		case inHead:
+			return 0, io.EOF
+		case inBody:
+			n, err := c.data(p)
+			if c.left == 0 && err == nil {
+				c.state = inHead
+			}
+			return n, err
+		case inChunkData:
+			if c.left > 0 {
+				return c.data(p)
+			}
+			n = c.chunkEnd(c.buf[c.r:c.w])
+		case inChunkSize:
+			n = c.chunkSize(c.buf[c.r:c.w])
+		case inTrailer:
+			n = c.trailer(c.buf[c.r:c.w])
+		}
+		if n > 0 {
+			c.consume(n)
+			continue
+		}
+		if c.err != nil {
+			continue
+		}
+		if err := c.fill(); err != nil {
+			return 0, c.bodyFault(err)
+		}
+	}
+}
+
+// data reads octets of the body itself.
+func (c *Conn) data(p []byte) (int, error) {
+	p = p[:min(int64(len(p)), c.left)]
+	if c.r < c.w {
+		n := copy(p, c.buf[c.r:c.w])
+		c.consume(n)
+		c.left -= int64(n)
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	c.left -= int64(n)
+	if n > 0 {
+		return n, nil
+	}
+	return 0, c.bodyFault(err)
+}
+
+func (c *Conn) bodyFault(err error) error {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // chunkSize checks "SIZE [;ext] CRLF" (RFC 9112, 7.1).
@@ -288,14 +359,9 @@ func (c *Conn) chunkSize(b []byte) int {
 	return end + 1
 }
 
-// chunkData counts a chunk's octets, then checks its CRLF.
-func (c *Conn) chunkData(b []byte) int {
-	if c.left > 0 {
-		n := int(min(c.left, int64(len(b))))
-		c.left -= int64(n)
-		return n
-	}
-	if b[0] != '\r' || (len(b) > 1 && b[1] != '\n') {
+// chunkEnd checks the CRLF behind a chunk's octets.
+func (c *Conn) chunkEnd(b []byte) int {
+	if (len(b) > 0 && b[0] != '\r') || (len(b) > 1 && b[1] != '\n') {
 		return c.violate(400, "chunk is not followed by CRLF")
 	}
 	if len(b) < 2 {

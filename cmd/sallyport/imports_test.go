@@ -90,7 +90,8 @@ func checkFile(t *testing.T, path, rel string) {
 		folder  string
 		own     []string
 		foreign []string
-	}) bool {
+	},
+	) bool {
 		return strings.HasPrefix(rel, r.folder+"/")
 	})
 	if i < 0 {

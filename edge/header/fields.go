@@ -6,6 +6,7 @@ package header
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 )
 
@@ -185,10 +186,8 @@ func (r *Rules) add(f *Fields, line []byte) error {
 		}
 		underscore = underscore || c == '_'
 	}
-	for _, c := range value {
-		if (c < 0x20 && c != '\t') || c == 0x7f {
-			return ErrField
-		}
+	if !isFieldValue(value) {
+		return ErrField
 	}
 	kind := r.kindOf(name)
 	if underscore {
@@ -240,6 +239,29 @@ func nextOption(list []byte) (option, rest []byte) {
 		return trim(list[:i]), list[i+1:]
 	}
 	return trim(list), nil
+}
+
+// isFieldValue reports whether value holds no control character but tabs, eight octets at a time where it can.
+func isFieldValue(value []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for len(value) >= 8 {
+		w := binary.LittleEndian.Uint64(value)
+		del := w ^ 0x7f*ones
+		if ((w-0x20*ones)&^w|(del-ones)&^del)&tops != 0 && !plainOctets(value[:8]) {
+			return false
+		}
+		value = value[8:]
+	}
+	return plainOctets(value)
+}
+
+func plainOctets(value []byte) bool {
+	for _, c := range value {
+		if (c < 0x20 && c != '\t') || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 // trim cuts spaces and tabs off both ends (OWS).

@@ -1,6 +1,9 @@
 package wire
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // head is what the framing of a request depends on.
 type head struct {
@@ -136,8 +139,8 @@ func checkMethod(m []byte) *Error {
 // routing refuses later.
 func (h *head) target(t []byte) *Error {
 	for _, c := range t {
-		if c <= 0x20 || c >= 0x7f {
-			return refuse(400, "request target has an octet outside visible ASCII")
+		if c <= 0x20 || c >= 0x7f || c == '#' {
+			return refuse(400, "request target has an octet that no target has")
 		}
 	}
 	if t[0] == '/' || string(t) == "*" {
@@ -263,7 +266,22 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 	return name, value, isFieldValue(value)
 }
 
+// isFieldValue reports whether value holds no control character but tabs. Eight octets are looked at together; a word that may
+// hold one is looked at again octet by octet.
 func isFieldValue(value []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for len(value) >= 8 {
+		w := binary.LittleEndian.Uint64(value)
+		del := w ^ 0x7f*ones
+		if ((w-0x20*ones)&^w|(del-ones)&^del)&tops != 0 && !plainOctets(value[:8]) {
+			return false
+		}
+		value = value[8:]
+	}
+	return plainOctets(value)
+}
+
+func plainOctets(value []byte) bool {
 	for _, c := range value {
 		if (c < 0x20 && c != '\t') || c == 0x7f {
 			return false

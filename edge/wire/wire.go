@@ -146,7 +146,7 @@ func (c *Conn) direct(p []byte) (int, error) {
 
 // buffered looks for a head in what was kept, and reads on when there is none.
 func (c *Conn) buffered() error {
-	if bytes.IndexByte(c.buf[c.r+c.scanned:c.w], '\n') >= 0 || c.w-c.r > c.lim.Head {
+	if bytes.IndexByte(c.buf[c.r+c.scanned:c.w], '\n') >= 0 || c.w-c.r > min(c.lim.Head, c.lim.URI) {
 		c.ready = c.head(c.buf[c.r:c.w])
 		if c.ready > 0 || c.err != nil {
 			c.scanned, c.headStart = 0, time.Time{}

@@ -100,15 +100,16 @@ type Compact struct {
 	SigningInput               []byte // Header "." Payload
 }
 
-// Split finds the three parts of raw. Empty parts and any other number of dots are refused; the search ends at the fourth
-// part, however many follow (CVE-2025-30204). The alphabet is checked when a part is decoded.
+// Split finds the three parts of raw. An empty header or signature and any other number of dots are refused; the search ends
+// at the fourth part, however many follow (CVE-2025-30204). An empty payload is a JWS (RFC 7515, 7.1), though never a JWT.
+// The alphabet is checked when a part is decoded.
 func Split(raw []byte) (Compact, error) {
 	first := indexDot(raw, 0)
 	if first <= 0 {
 		return Compact{}, ErrMalformed
 	}
 	second := indexDot(raw, first+1)
-	if second <= first+1 || second == len(raw)-1 {
+	if second < 0 || second == len(raw)-1 {
 		return Compact{}, ErrMalformed
 	}
 	if indexDot(raw, second+1) >= 0 {

@@ -44,6 +44,7 @@ type Metrics struct {
 type RouteMetrics struct {
 	name     string
 	answers  [600]atomic.Pointer[vm.Counter] // by status
+	gone     bool                            // the route was removed; guarded by m.mu
 	m        *Metrics
 	duration *vm.Histogram
 	upstream *vm.Histogram
@@ -134,7 +135,9 @@ func (m *Metrics) SetRoutes(names []string) {
 	}
 }
 
+// unregister removes the series. Requests in flight may still count; nobody sees it. m.mu is held.
 func (r *RouteMetrics) unregister() {
+	r.gone = true
 	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_request_duration_seconds{route=%q}", r.name))
 	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_upstream_duration_seconds{route=%q}", r.name))
 	for status := range r.answers {
@@ -155,11 +158,28 @@ func (r *RouteMetrics) Answered(status int, d time.Duration) {
 	}
 	c := r.answers[status].Load()
 	if c == nil {
-		c = r.m.set.GetOrCreateCounter(r.answerName(status))
-		r.answers[status].Store(c)
+		c = r.counter(status)
 	}
 	c.Inc()
 	r.duration.Update(d.Seconds())
+}
+
+// counter makes the counter of a status that is answered for the first time. That of a removed route has no series, or it
+// would stay for good.
+func (r *RouteMetrics) counter(status int) *vm.Counter {
+	r.m.mu.Lock()
+	defer r.m.mu.Unlock()
+	c := r.answers[status].Load()
+	if c != nil {
+		return c
+	}
+	if r.gone {
+		c = new(vm.Counter)
+	} else {
+		c = r.m.set.GetOrCreateCounter(r.answerName(status))
+	}
+	r.answers[status].Store(c)
+	return c
 }
 
 // Upstream notes how long the upstream took to the head of its response.

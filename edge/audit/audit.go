@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,6 +29,10 @@ type Record struct {
 	Issuer                 string // this and what follows only when verified
 	Subject, JTI, Kid      []byte
 	Alg, Upstream          string
+
+	// Must says that the request was let through on the promise of a record (when_full = "refuse"): there is room for it even
+	// when the log has filled up since. So the buffer is exceeded by no more than the requests in flight.
+	Must bool
 }
 
 // Options is where the log goes.
@@ -35,31 +40,35 @@ type Options struct {
 	Output    string // "stdout", "stderr" or a file's path
 	Buffer    int    // records that may wait
 	WithQuery bool
+	Dropped   *atomic.Uint64 // counts the records that were lost, also those of the logs before this one; nil: an own one
 	// OnError hears of write errors, at most one a second. It must not block.
 	OnError func(error)
 }
 
-// Log is an audit log. Log, Full and Dropped are safe for concurrent use.
+// Log is an audit log. Log, Full, Dropped, Reopen and Abort are safe for concurrent use.
 type Log struct {
 	opt     Options
-	dropped atomic.Uint64
-	lost    atomic.Uint64 // accepted, then not written for an error
+	dropped *atomic.Uint64
 
 	mu      sync.Mutex // guards what follows; held for a copy, never for I/O
 	pending []byte     // encoded lines
-	ends    int        // how many
+	ends    int        // how many, those being written included
 	closed  bool
 	wake    chan struct{}
 
-	outMu   sync.Mutex // guards out
+	outMu   sync.Mutex // guards out and changes of file; held while writing, which may take for ever
 	out     io.Writer
-	file    *os.File // nil for the standard streams
 	lastErr time.Time
+	file    atomic.Pointer[os.File] // nil for the standard streams
+	moved   atomic.Bool             // the file is to be opened again before the next write
 }
 
 // New opens the log. Run must be started for anything to be written.
 func New(opt Options) (*Log, error) {
-	l := &Log{opt: opt, wake: make(chan struct{}, 1)}
+	l := &Log{opt: opt, dropped: opt.Dropped, wake: make(chan struct{}, 1)}
+	if l.dropped == nil {
+		l.dropped = new(atomic.Uint64)
+	}
 	switch opt.Output {
 	case "stdout":
 		l.out = os.Stdout
@@ -70,23 +79,34 @@ func New(opt Options) (*Log, error) {
 		if err != nil {
 			return nil, err
 		}
-		l.out, l.file = f, f
+		l.out = f
+		l.file.Store(f)
 	}
 	return l, nil
 }
 
+// openFile does not wait: opening a named pipe would otherwise last until somebody reads it. Without blocking, a write to a
+// pipe that is full can be ended by Close.
 func openFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("audit: cannot open log: %s is a pipe that nobody reads; start its reader first", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("audit: cannot open log: %w", err)
 	}
 	return f, nil
 }
 
-// Log takes a record, which it copies, and reports whether there was room. It does no I/O.
+// Log takes a record, which it copies, and reports whether it did: there was room, and the log has not ended. It does no
+// I/O. Only what finds no room is counted, since another log may take what comes after the end.
 func (l *Log) Log(r *Record) bool {
 	l.mu.Lock()
-	if l.closed || l.ends >= l.opt.Buffer {
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	if l.ends >= l.opt.Buffer && !r.Must {
 		l.mu.Unlock()
 		l.dropped.Add(1)
 		return false
@@ -96,12 +116,16 @@ func (l *Log) Log(r *Record) bool {
 	first := l.ends == 1
 	l.mu.Unlock()
 	if first {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+		l.rouse()
 	}
 	return true
+}
+
+func (l *Log) rouse() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Full reports whether the next record would be dropped.
@@ -112,7 +136,7 @@ func (l *Log) Full() bool {
 }
 
 // Dropped returns how many records were not taken or, once taken, could not be written.
-func (l *Log) Dropped() uint64 { return l.dropped.Load() + l.lost.Load() }
+func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
 // flushInterval is how long lines may wait for company: one write for many records.
 const flushInterval = 20 * time.Millisecond
@@ -148,25 +172,32 @@ func (l *Log) flush(spare []byte) []byte {
 	if n == 0 {
 		return batch
 	}
-	l.outMu.Lock()
-	_, err := l.out.Write(batch)
-	l.outMu.Unlock()
+	err := l.write(batch)
 	l.mu.Lock()
 	l.ends -= n
 	again := l.ends > 0
 	l.mu.Unlock()
 	if again {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+		l.rouse()
 	}
 	if err != nil {
-		l.lost.Add(uint64(n))
+		l.dropped.Add(uint64(n))
 		l.report(fmt.Errorf("audit: cannot write %d records: %w", n, err))
 	}
 	clear(batch)
 	return batch
+}
+
+func (l *Log) write(batch []byte) error {
+	l.outMu.Lock()
+	defer l.outMu.Unlock()
+	if l.moved.Swap(false) {
+		if err := l.openAgain(); err != nil {
+			l.report(err)
+		}
+	}
+	_, err := l.out.Write(batch)
+	return err
 }
 
 func (l *Log) report(err error) {
@@ -176,27 +207,53 @@ func (l *Log) report(err error) {
 	}
 }
 
-// Reopen opens the file again after it was moved away. On an error the old file stays in use.
+// Reopen opens the file again after it was moved away: what is logged from now on goes to the new one. On an error the old
+// file stays in use. It never waits for a write: while one is in progress, the file is opened again behind it, and an error
+// goes to OnError.
 func (l *Log) Reopen() error {
-	l.outMu.Lock()
+	if !l.outMu.TryLock() {
+		l.moved.Store(true)
+		return nil
+	}
 	defer l.outMu.Unlock()
-	if l.file == nil {
+	return l.openAgain()
+}
+
+// openAgain is Reopen's work. l.outMu is held.
+func (l *Log) openAgain() error {
+	old := l.file.Load()
+	if old == nil {
 		return nil
 	}
 	f, err := openFile(l.opt.Output)
 	if err != nil {
 		return err
 	}
-	old := l.file
-	l.out, l.file = f, f
+	l.out = f
+	l.file.Store(f)
 	return old.Close()
+}
+
+// Abort closes the file under a write that does not end, so that Run can. It cannot end a write to a standard stream. It
+// returns how many records were waiting.
+func (l *Log) Abort() int {
+	if f := l.file.Load(); f != nil {
+		f.Close()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ends
 }
 
 func (l *Log) closeFile() error {
 	l.outMu.Lock()
 	defer l.outMu.Unlock()
-	if l.file == nil {
+	f := l.file.Load()
+	if f == nil {
 		return nil
 	}
-	return errors.Join(l.file.Sync(), l.file.Close())
+	if err := f.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) { // a pipe cannot be synced
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
 }

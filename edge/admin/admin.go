@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -28,9 +29,15 @@ type Options struct {
 
 // Server is the admin listener.
 type Server struct {
+	ln   net.Listener
+	srv  *http.Server
+	view atomic.Pointer[view]
+}
+
+// A view is what one set of Options shows.
+type view struct {
 	opt Options
-	ln  net.Listener
-	srv *http.Server
+	mux *http.ServeMux
 }
 
 // New opens the socket.
@@ -42,9 +49,10 @@ func New(opt Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin: cannot listen on %s: %w", opt.Address, err)
 	}
-	s := &Server{opt: opt, ln: ln}
+	s := &Server{ln: ln}
+	s.Set(opt)
 	s.srv = &http.Server{
-		Handler:           s.handler(),
+		Handler:           http.HandlerFunc(s.serve),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		IdleTimeout:       time.Minute,
@@ -52,6 +60,9 @@ func New(opt Options) (*Server, error) {
 	}
 	return s, nil
 }
+
+// Set makes later requests see opt. The socket stays, whatever opt.Address says.
+func (s *Server) Set(opt Options) { s.view.Store(newView(opt)) }
 
 // Addr returns the bound address.
 func (s *Server) Addr() net.Addr { return s.ln.Addr() }
@@ -74,33 +85,36 @@ func (s *Server) Shutdown(ctx context.Context) {
 // Close closes the socket at once.
 func (s *Server) Close() { s.ln.Close(); s.srv.Close() }
 
-func (s *Server) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.HandleFunc("GET /metrics", s.guarded(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		s.opt.Metrics(w)
-	}))
-	if s.opt.Pprof {
-		mux.HandleFunc("GET /debug/pprof/", s.guarded(pprof.Index))
-		mux.HandleFunc("GET /debug/pprof/cmdline", s.guarded(pprof.Cmdline))
-		mux.HandleFunc("GET /debug/pprof/profile", s.guarded(pprof.Profile))
-		mux.HandleFunc("GET /debug/pprof/symbol", s.guarded(pprof.Symbol))
-		mux.HandleFunc("GET /debug/pprof/trace", s.guarded(pprof.Trace))
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	v := s.view.Load()
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'")
+	// A page in a browser may reach a loopback address under a name of its own (DNS rebinding): only addresses and
+	// localhost are names of this listener.
+	if !localName(r.Host) && len(v.opt.Token) == 0 {
+		http.Error(w, "unknown host", http.StatusMisdirectedRequest)
+		return
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'")
-		// A page in a browser may reach a loopback address under a name of its own (DNS rebinding): only addresses and
-		// localhost are names of this listener.
-		if !localName(r.Host) && len(s.opt.Token) == 0 {
-			http.Error(w, "unknown host", http.StatusMisdirectedRequest)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	})
+	v.mux.ServeHTTP(w, r)
+}
+
+func newView(opt Options) *view {
+	v := &view{opt: opt, mux: http.NewServeMux()}
+	v.mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok\n") })
+	v.mux.HandleFunc("GET /readyz", v.ready)
+	v.mux.HandleFunc("GET /metrics", v.guarded(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		v.opt.Metrics(w)
+	}))
+	if opt.Pprof {
+		v.mux.HandleFunc("GET /debug/pprof/", v.guarded(pprof.Index))
+		v.mux.HandleFunc("GET /debug/pprof/cmdline", v.guarded(pprof.Cmdline))
+		v.mux.HandleFunc("GET /debug/pprof/profile", v.guarded(pprof.Profile))
+		v.mux.HandleFunc("GET /debug/pprof/symbol", v.guarded(pprof.Symbol))
+		v.mux.HandleFunc("GET /debug/pprof/trace", v.guarded(pprof.Trace))
+	}
+	return v
 }
 
 func localName(host string) bool {
@@ -111,8 +125,8 @@ func localName(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil
 }
 
-func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
-	if why := s.opt.NotReady(); len(why) > 0 {
+func (v *view) ready(w http.ResponseWriter, _ *http.Request) {
+	if why := v.opt.NotReady(); len(why) > 0 {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, strings.Join(why, "\n")+"\n")
 		return
@@ -121,11 +135,11 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 }
 
 // guarded asks for the bearer token. Hashes are compared, so that neither content nor length shows in the time taken.
-func (s *Server) guarded(next http.HandlerFunc) http.HandlerFunc {
-	if len(s.opt.Token) == 0 {
+func (v *view) guarded(next http.HandlerFunc) http.HandlerFunc {
+	if len(v.opt.Token) == 0 {
 		return next
 	}
-	want := sha256.Sum256(s.opt.Token)
+	want := sha256.Sum256(v.opt.Token)
 	return func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		got := sha256.Sum256([]byte(token))

@@ -33,6 +33,7 @@ type issuerHandle struct {
 	source   *fetch.Source
 	interner *keys.Interner
 	store    *verify.KeyStore
+	seed     *verify.KeyStore // whose keys to begin with, until commit; nil: none
 	cancel   context.CancelFunc
 }
 
@@ -99,9 +100,20 @@ func (h *handles) prepareIssuer(next *preparedHandles, ic *config.Issuer, log *s
 		return err
 	}
 	ih := &issuerHandle{source: src, store: src.Keys()}
+	if old != nil && old.source != nil && sameOrigin(old.source.Config(), fc) {
+		ih.seed = old.store
+	}
 	next.issuers[ic.Issuer] = ih
 	next.fresh = append(next.fresh, ih)
 	return nil
+}
+
+// sameOrigin reports whether the keys that a source made of old has fetched are those that one made of now would accept, so
+// that nobody need be answered with 503 until it has fetched them. Algorithms are checked with each token.
+func sameOrigin(old, now fetch.Config) bool {
+	return old.Discovery == now.Discovery && old.JWKSURI == now.JWKSURI && old.CAData == now.CAData &&
+		(!old.AllowHTTP || now.AllowHTTP) && (!old.AllowPrivate || now.AllowPrivate) &&
+		old.MaxKeys <= now.MaxKeys && old.MaxRSABits <= now.MaxRSABits && old.MaxBytes <= now.MaxBytes
 }
 
 func (h *handles) prepareUpstream(next *preparedHandles, uc *config.Upstream) error {
@@ -154,6 +166,10 @@ func (h *handles) commit(p *preparedHandles) (retire func()) {
 		ih.interner.Sweep(set)
 	}
 	for _, ih := range p.fresh {
+		if ih.seed != nil {
+			ih.store.Store(ih.seed.Load())
+			ih.seed = nil
+		}
 		ctx, cancel := context.WithCancel(context.Background())
 		ih.cancel = cancel
 		h.wg.Go(func() { _ = ih.source.Run(ctx) }) // ends only when cancelled

@@ -65,6 +65,7 @@ type call struct {
 	streaming bool // the response body is read from x; Close finishes
 	complete  bool // the streamed body was read to its end
 	finished  bool
+	admitted  bool // it passes, on the promise that its record will be written
 	reason    verify.Reason
 	idBuf     [32]byte
 	idGiven   []byte // the trusted peer's own id, a view into the request
@@ -169,8 +170,15 @@ func validRequestID(b []byte) bool {
 }
 
 // Read implements io.Reader for a streamed response body.
-func (x *exchange) Read(p []byte) (int, error) {
-	n, err := x.up.Read(p)
+func (x *exchange) Read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.server.panicked("while reading a response", v)
+			n, err = 0, errPanicked
+			x.reason = verify.ReasonInternal
+		}
+	}()
+	n, err = x.up.Read(p)
 	x.bytesOut += int64(n)
 	switch {
 	case err == io.EOF:
@@ -187,7 +195,7 @@ func (x *exchange) Close() error {
 		return nil
 	}
 	status := x.up.Status
-	broken := x.reason == verify.ReasonUpstreamResponse
+	broken := x.reason == verify.ReasonUpstreamResponse || x.reason == verify.ReasonInternal
 	if !broken && !x.complete && x.bytesOut != x.up.BodyLength() {
 		x.reason = verify.ReasonClientGone
 	}
@@ -218,6 +226,7 @@ func (x *exchange) finish(status int) {
 	x.count(status, took)
 	if a := x.server.audit.Load(); a.log != nil {
 		x.fillRecord(status, took)
+		x.rec.Must = x.admitted
 		if !a.log.Log(&x.rec) {
 			// The log may just have been replaced by a reload.
 			if b := x.server.audit.Load(); b != a && b.log != nil {

@@ -135,7 +135,7 @@ var (
 )
 
 func (x *exchange) scheme() []byte {
-	if x.h.conns.tls != nil {
+	if x.h.conns.tls.Load() != nil {
 		return schemeHTTPS
 	}
 	return schemeHTTP

@@ -35,8 +35,7 @@ func (h *handler) serve(ctx *fasthttp.RequestCtx) {
 // leave ends serve: a panic becomes a 500, and the exchange is finished unless its response is still streaming.
 func (x *exchange) leave(ctx *fasthttp.RequestCtx) {
 	if p := recover(); p != nil {
-		x.server.metrics.Panic()
-		x.server.log.Error("BUG: panic while serving a request", "panic", p, "stack", string(debug.Stack()))
+		x.server.panicked("while serving a request", p)
 		x.closeUpstream(false)
 		x.reason = verify.ReasonInternal
 		x.streaming = false
@@ -49,6 +48,15 @@ func (x *exchange) leave(ctx *fasthttp.RequestCtx) {
 		x.finish(ctx.Response.StatusCode())
 	}
 }
+
+// panicked counts and logs a panic that was recovered from. The HTTP library recovers from none: it would end the process.
+func (s *Server) panicked(when string, p any) {
+	s.metrics.Panic()
+	s.log.Error("BUG: panic "+when, "panic", p, "stack", string(debug.Stack()))
+}
+
+// errPanicked ends a response whose body cannot be read for a fault of ours.
+var errPanicked = errors.New("edge: BUG: panic")
 
 // expect answers Expect: 100-continue before a body is asked for: a request that will be refused is refused here. The
 // request that may go on is decided again in serve, so that there is one path on which requests pass.
@@ -70,8 +78,7 @@ func (h *handler) expect(ctx *fasthttp.RequestCtx) int {
 func (x *exchange) decideGuarded(ctx *fasthttp.RequestCtx) (reason verify.Reason) {
 	defer func() {
 		if p := recover(); p != nil {
-			x.server.metrics.Panic()
-			x.server.log.Error("BUG: panic while deciding a request", "panic", p, "stack", string(debug.Stack()))
+			x.server.panicked("while deciding a request", p)
 			reason = verify.ReasonInternal
 		}
 	}()
@@ -130,9 +137,12 @@ func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 	if reason := x.checkBody(); reason != verify.ReasonOK {
 		return reason
 	}
-	if a := x.server.audit.Load(); a.refuses() {
-		x.dec.Detail = "the audit log is full and when_full is refuse"
-		return verify.ReasonOverloaded
+	if a := x.server.audit.Load(); a.log != nil && a.cfg.WhenFull == "refuse" {
+		if a.log.Full() {
+			x.dec.Detail = "the audit log is full and when_full is refuse"
+			return verify.ReasonOverloaded
+		}
+		x.admitted = true
 	}
 	return x.dec.Reason
 }

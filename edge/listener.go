@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,23 +29,26 @@ type listener struct {
 
 	cur atomic.Pointer[connServer] // settings for the next accepted connection
 
-	mu    sync.Mutex
-	total int                // open connections, of all connServers
-	perIP map[netip.Addr]int // open connections by source; IPv6 by /64
-	conns map[*conn]struct{}
+	mu      sync.Mutex
+	total   int                // open connections, of all connServers
+	perIP   map[netip.Addr]int // open connections by source; IPv6 by /64
+	conns   map[*conn]struct{}
+	retired map[*connServer]struct{} // generations before cur that still have connections
 
-	done chan struct{} // closed when the accept loop has ended
+	done chan struct{}  // closed when the accept loop has ended
+	wg   sync.WaitGroup // joins the generations' own accept loops
 }
 
 // A connServer is one generation of a listener's settings: a fasthttp.Server fed by a channel, so that a change of
 // settings needs no new socket and an old generation drains by itself.
 type connServer struct {
 	cfg      config.Listener
-	tls      *tls.Config
+	tls      atomic.Pointer[tls.Config] // nil: plain text, for good. A reload may replace what later handshakes take
 	limits   *wire.Limits
 	http     *fasthttp.Server
 	feed     *chanListener
-	retiring *atomic.Bool // answers ask the client to close
+	retiring atomic.Bool // answers ask the client to close
+	open     int         // connections; guarded by listener.mu
 }
 
 // chanListener hands connections from the accept loop to a fasthttp.Server.
@@ -94,38 +99,34 @@ func listen(address string, log *slog.Logger) (*listener, error) {
 		return nil, err
 	}
 	return &listener{
-		address: address, ln: ln, log: log,
-		perIP: map[netip.Addr]int{}, conns: map[*conn]struct{}{}, done: make(chan struct{}),
+		address: address, ln: ln, log: log, done: make(chan struct{}),
+		perIP: map[netip.Addr]int{}, conns: map[*conn]struct{}{}, retired: map[*connServer]struct{}{},
 	}, nil
 }
 
 // install makes cs the settings of every connection accepted from now on and retires the generation before it.
 func (l *listener) install(cs *connServer) {
-	go cs.http.Serve(cs.feed) //nolint:errcheck // ends with ErrClosed when the feed is closed by retire or shutdown
+	l.wg.Go(func() { _ = cs.http.Serve(cs.feed) }) // ends when the feed is closed, by retire or shutdown
 	if old := l.cur.Swap(cs); old != nil {
 		l.retire(old)
 	}
 }
 
-// replaceTLS gives later handshakes the certificates of cs; nothing else of it is taken.
+// replaceTLS gives later handshakes the certificates of cs; nothing else of it is taken, and open connections stay.
 func (l *listener) replaceTLS(cs *connServer) {
-	next := *l.cur.Load()
-	next.tls, next.cfg.TLS = cs.tls, cs.cfg.TLS
-	l.cur.Store(&next)
+	l.cur.Load().tls.Store(cs.tls.Load())
 }
 
 // retire lets the connections of an old generation end by themselves: each next answer says Connection: close, and an idle
-// connection falls to its idle timeout.
+// connection falls to its idle timeout. The generation gets no new ones.
 func (l *listener) retire(old *connServer) {
 	old.retiring.Store(true)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), old.cfg.IdleTimeout+old.cfg.ReadTimeout+time.Minute)
-		defer cancel()
-		time.Sleep(old.cfg.IdleTimeout)
-		if err := old.http.ShutdownWithContext(ctx); err != nil {
-			l.log.Warn("listener: connections of the old settings are still open", "address", l.address)
-		}
-	}()
+	l.mu.Lock()
+	if old.open > 0 {
+		l.retired[old] = struct{}{}
+	}
+	l.mu.Unlock()
+	old.feed.Close()
 }
 
 // run accepts until the socket is closed.
@@ -151,9 +152,8 @@ func (l *listener) run() {
 
 // admit takes c in or closes it when the listener or its source has too many.
 func (l *listener) admit(c net.Conn) {
-	cs := l.cur.Load()
-	wc := &conn{Conn: c, owner: l, source: sourceOf(c.RemoteAddr()), writeTimeout: cs.cfg.WriteTimeout}
-	if !l.enter(wc, &cs.cfg) {
+	wc := &conn{Conn: c, owner: l, source: sourceOf(c.RemoteAddr())}
+	if !l.enter(wc, &l.cur.Load().cfg) {
 		l.onLimit()
 		c.Close()
 		return
@@ -161,12 +161,20 @@ func (l *listener) admit(c net.Conn) {
 	if tc, ok := c.(*net.TCPConn); ok {
 		tc.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
 	}
-	var inner net.Conn = wc
-	if cs.tls != nil {
-		inner = tls.Server(wc, cs.tls)
-	}
-	if !cs.feed.send(wire.NewConn(inner, cs.limits)) {
-		wc.Close()
+	for {
+		cs := l.cur.Load()
+		l.assign(wc, cs)
+		var inner net.Conn = wc
+		if tc := cs.tls.Load(); tc != nil {
+			inner = tls.Server(wc, tc)
+		}
+		if cs.feed.send(wire.NewConn(inner, cs.limits)) {
+			return
+		}
+		if l.cur.Load() == cs { // not retired in this moment, so the listener ends
+			wc.Close()
+			return
+		}
 	}
 }
 
@@ -186,9 +194,32 @@ func (l *listener) enter(c *conn, cfg *config.Listener) bool {
 	return true
 }
 
+// assign makes c one of cs's connections. It has not been handed over yet.
+func (l *listener) assign(c *conn, cs *connServer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unassign(c)
+	c.gen, c.writeTimeout = cs, cs.cfg.WriteTimeout
+	cs.open++
+	if cs.retiring.Load() {
+		l.retired[cs] = struct{}{}
+	}
+}
+
+// unassign forgets the generation of c. l.mu is held.
+func (l *listener) unassign(c *conn) {
+	if c.gen == nil {
+		return
+	}
+	if c.gen.open--; c.gen.open == 0 {
+		delete(l.retired, c.gen)
+	}
+}
+
 func (l *listener) leave(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unassign(c)
 	l.total--
 	l.count.Add(-1)
 	if l.perIP[c.source]--; l.perIP[c.source] <= 0 {
@@ -197,31 +228,32 @@ func (l *listener) leave(c *conn) {
 	delete(l.conns, c)
 }
 
-// open returns the number of connections.
-func (l *listener) open() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.total
-}
-
-// shutdown stops accepting, lets requests in flight end until ctx is done, then closes what is left.
+// shutdown stops accepting, lets requests in flight end until ctx is done, those of retired generations too, then closes
+// what is left.
 func (l *listener) shutdown(ctx context.Context) {
 	l.ln.Close()
 	<-l.done
-	cs := l.cur.Load()
-	cs.retiring.Store(true)
-	if err := cs.http.ShutdownWithContext(ctx); err != nil {
-		l.log.Warn("listener: drain timeout reached, closing open connections", "address", l.address, "open", l.open())
-	}
 	l.mu.Lock()
-	left := make([]*conn, 0, len(l.conns))
-	for c := range l.conns {
-		left = append(left, c)
-	}
+	generations := append(slices.Collect(maps.Keys(l.retired)), l.cur.Load())
 	l.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, cs := range generations {
+		cs.retiring.Store(true)
+		// Shutdown closes the feed only where Serve has already taken it.
+		cs.feed.Close()
+		wg.Go(func() { _ = cs.http.ShutdownWithContext(ctx) }) // the error is ctx's
+	}
+	wg.Wait()
+	l.mu.Lock()
+	left := slices.Collect(maps.Keys(l.conns))
+	l.mu.Unlock()
+	if len(left) > 0 {
+		l.log.Warn("listener: the time to drain is over; closing open connections", "address", l.address, "open", len(left))
+	}
 	for _, c := range left {
 		c.Close()
 	}
+	l.wg.Wait()
 }
 
 // sourceOf is the key of the per-source limit: an IPv4 address, or the /64 of an IPv6 one.
@@ -243,6 +275,7 @@ func sourceOf(a net.Addr) netip.Addr {
 type conn struct {
 	net.Conn
 	owner        *listener
+	gen          *connServer // guarded by owner.mu
 	source       netip.Addr
 	writeTimeout time.Duration
 	deadlineSet  time.Time // when the write deadline was last renewed

@@ -3,10 +3,10 @@ package edge
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"syscall"
 	"time"
 
 	"sallyport/edge/admin"
@@ -18,11 +18,19 @@ import (
 // newLogger makes the process log. Its level can change with a reload, its format cannot.
 func newLogger(w io.Writer, cfg config.Log, level *slog.LevelVar) *slog.Logger {
 	setLevel(level, cfg)
-	opt := &slog.HandlerOptions{Level: level}
+	opt := &slog.HandlerOptions{Level: level, ReplaceAttr: durationText}
 	if cfg.Format == "text" {
 		return slog.New(slog.NewTextHandler(w, opt))
 	}
 	return slog.New(slog.NewJSONHandler(w, opt))
+}
+
+// durationText writes durations with their unit; in JSON they would be numbers of nanoseconds.
+func durationText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 func setLevel(level *slog.LevelVar, cfg config.Log) {
@@ -42,8 +50,8 @@ func (s *Server) prepareAudit(cfg config.Audit) (*auditHandle, error) {
 		return a, nil
 	}
 	l, err := audit.New(audit.Options{
-		Output: cfg.Output, Buffer: cfg.Buffer, WithQuery: cfg.WithQuery,
-		OnError: func(err error) { s.log.Error("audit: records are lost", "error", err) },
+		Output: cfg.Output, Buffer: cfg.Buffer, WithQuery: cfg.WithQuery, Dropped: &s.auditDropped,
+		OnError: func(err error) { s.log.Error("audit: the log has a fault", "error", err) },
 	})
 	if err != nil {
 		return nil, err
@@ -59,61 +67,86 @@ func (s *Server) prepareAudit(cfg config.Audit) (*auditHandle, error) {
 	a.log = l
 	a.stop = func() {
 		cancel()
-		<-ended
+		select {
+		case <-ended:
+			return
+		case <-time.After(flushTimeout):
+		}
+		// Whoever reads the log has stopped to. A standard stream cannot be closed under the writer, which then ends with
+		// the process.
+		s.log.Error("audit: the log takes no records; those that wait are lost", "output", cfg.Output, "records", l.Abort())
+		select {
+		case <-ended:
+		case <-time.After(time.Second):
+		}
 	}
 	return a, nil
 }
 
-// refuses reports whether the next request must be refused because it could not be written down.
-func (a *auditHandle) refuses() bool {
-	return a.log != nil && a.cfg.WhenFull == "refuse" && a.log.Full()
+// flushTimeout is how long a log that ends may take to write what waits.
+const flushTimeout = 3 * time.Second
+
+// A preparedAdmin is what commitAdmin puts in force.
+type preparedAdmin struct {
+	handle *adminHandle
+	opt    admin.Options
+	opened bool // the handle's socket is new
 }
 
-// prepareAdmin opens the admin listener when cfg differs from that of the one in use; nil means that it goes on.
-func (s *Server) prepareAdmin(cfg config.Admin) (*adminHandle, error) {
-	if s.admin != nil && s.admin.cfg == cfg {
+// prepareAdmin makes the admin listener's settings, token file included, and opens its socket where the address is a new
+// one. The present listener goes on until commitAdmin.
+func (s *Server) prepareAdmin(cfg config.Admin) (*preparedAdmin, error) {
+	next := &preparedAdmin{handle: &adminHandle{address: cfg.Address}}
+	if cfg.Address == "" {
+		return next, nil
+	}
+	token, err := adminToken(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("edge: admin.token_file: %w", err)
+	}
+	next.opt = admin.Options{
+		Address: cfg.Address, Pprof: cfg.Pprof, Token: token, NotReady: s.notReady, Metrics: s.metrics.WritePrometheus,
+	}
+	if s.admin != nil && s.admin.address == cfg.Address {
+		next.handle = s.admin
+		return next, nil
+	}
+	if next.handle.srv, err = admin.New(next.opt); err != nil {
+		return nil, err
+	}
+	next.opened = true
+	return next, nil
+}
+
+// adminToken reads the token of the admin listener, nil when it has none.
+func adminToken(cfg config.Admin) ([]byte, error) {
+	if cfg.TokenFile == "" {
 		return nil, nil
 	}
-	h := &adminHandle{cfg: cfg}
-	if cfg.Address == "" {
-		return h, nil
-	}
-	opt := admin.Options{Address: cfg.Address, Pprof: cfg.Pprof, NotReady: s.notReady, Metrics: s.metrics.WritePrometheus}
-	if cfg.TokenFile != "" {
-		token, err := config.ReadSecret(cfg.TokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("edge: cannot read admin.token_file: %w", err)
-		}
-		if opt.Token = bytes.TrimSpace(token); len(opt.Token) < 16 {
-			return nil, errors.New("edge: admin.token_file holds fewer than 16 characters")
-		}
-	}
-	if s.admin != nil && s.admin.srv != nil && s.admin.cfg.Address == cfg.Address {
-		// The socket is in use by the listener that this one replaces.
-		s.admin.srv.Close()
-	}
-	srv, err := admin.New(opt)
+	token, err := config.ReadSecret(cfg.TokenFile)
 	if err != nil {
 		return nil, err
 	}
-	h.srv = srv
-	return h, nil
+	if token = bytes.TrimSpace(token); len(token) < 16 {
+		return nil, fmt.Errorf("%s holds fewer than 16 characters", cfg.TokenFile)
+	}
+	return token, nil
 }
 
-func (s *Server) commitAdmin(next *adminHandle) {
-	if next == nil {
-		return
-	}
-	if old := s.admin; old != nil && old.srv != nil {
-		old.srv.Close()
-	}
-	s.admin = next
-	if next.srv != nil {
+func (s *Server) commitAdmin(next *preparedAdmin) {
+	old := s.admin
+	s.admin = next.handle
+	if srv := next.handle.srv; next.opened {
 		s.wg.Go(func() {
-			if err := next.srv.Run(); err != nil {
+			if err := srv.Run(); err != nil {
 				s.log.Error("admin: stopped", "error", err)
 			}
 		})
+	} else if srv != nil {
+		srv.Set(next.opt)
+	}
+	if old != nil && old != next.handle && old.srv != nil {
+		old.srv.Close()
 	}
 }
 
@@ -121,10 +154,44 @@ func (s *Server) commitAdmin(next *adminHandle) {
 func (s *Server) AdminURL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.adminURL()
+}
+
+// adminURL is AdminURL with s.mu held.
+func (s *Server) adminURL() string {
 	if s.admin == nil || s.admin.srv == nil {
 		return ""
 	}
 	return "http://" + s.admin.srv.Addr().String()
+}
+
+// warn says what a config asks for and will not get.
+func (s *Server) warn(cfg *config.Config) {
+	if cfg.Log.Format != s.logFormat {
+		s.log.Warn("log.format is read at the start only: restart to change it", "present", s.logFormat, "config", cfg.Log.Format)
+	}
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return
+	}
+	if need := descriptors(cfg); need > limit.Cur {
+		s.log.Warn("the limit of open files is lower than what max_connections may need; raise it (ulimit -n, LimitNOFILE=) or lower them",
+			"limit", limit.Cur, "needed", need)
+	}
+}
+
+// descriptors is how many file descriptors cfg may need: a connection of a client, one to an upstream for each of them up to
+// the upstreams' limits, and some for the rest.
+func descriptors(cfg *config.Config) uint64 {
+	const rest = 64
+	var clients, upstreams uint64
+	for i := range cfg.Listeners {
+		clients += uint64(cfg.Listeners[i].MaxConnections)
+	}
+	for i := range cfg.Upstreams {
+		upstreams += uint64(cfg.Upstreams[i].MaxConnections) * uint64(len(cfg.Upstreams[i].Endpoints))
+	}
+	return clients + min(clients, upstreams) + rest
 }
 
 // notReady says why this node should get no traffic.
@@ -159,15 +226,10 @@ func (s *Server) WaitReady(ctx context.Context, timeout time.Duration) error {
 // gauges are the figures that are read when somebody looks.
 func (s *Server) gauges() metrics.Gauges {
 	return metrics.Gauges{
-		InFlight:    func() float64 { return float64(s.inFlight.Load()) },
-		Connections: func() float64 { return float64(s.connections.Load()) },
-		AuditDropped: func() float64 {
-			if a := s.audit.Load(); a != nil && a.log != nil {
-				return float64(a.log.Dropped())
-			}
-			return 0
-		},
-		Write: s.writeState,
+		InFlight:     func() float64 { return float64(s.inFlight.Load()) },
+		Connections:  func() float64 { return float64(s.connections.Load()) },
+		AuditDropped: func() float64 { return float64(s.auditDropped.Load()) },
+		Write:        s.writeState,
 	}
 }
 
@@ -190,7 +252,7 @@ func (s *Server) writeState(w io.Writer) {
 		fmt.Fprintf(w, "sallyport_keyset_keys_skipped{issuer=%q} %d\n", name, f.Skipped)
 		fmt.Fprintf(w, "sallyport_keyset_fetches_total{issuer=%q} %d\n", name, f.Fetches)
 		fmt.Fprintf(w, "sallyport_keyset_fetch_failures_total{issuer=%q} %d\n", name, f.Failures)
-		if f.Ready {
+		if f.Age > 0 { // none before the first fetch, also where the keys are those of the source before this one
 			fmt.Fprintf(w, "sallyport_keyset_age_seconds{issuer=%q} %.3f\n", name, f.Age.Seconds())
 		}
 	}

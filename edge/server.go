@@ -36,16 +36,18 @@ type Options struct {
 // Server is the running proxy. One State at a time decides; what must outlive a config (sockets, key sources, upstream
 // pools, metrics, the audit log) is held here and lent to States as handles.
 type Server struct {
-	opt     Options
-	log     *slog.Logger
-	logVar  *slog.LevelVar
-	metrics *metrics.Metrics
+	opt       Options
+	log       *slog.Logger
+	logVar    *slog.LevelVar
+	logFormat string
+	metrics   *metrics.Metrics
 
-	state       atomic.Pointer[State]
-	audit       atomic.Pointer[auditHandle]
-	draining    atomic.Bool
-	inFlight    atomic.Int64
-	connections atomic.Int64 // open, of all listeners
+	state        atomic.Pointer[State]
+	audit        atomic.Pointer[auditHandle]
+	auditDropped atomic.Uint64 // of all audit logs
+	draining     atomic.Bool
+	inFlight     atomic.Int64
+	connections  atomic.Int64 // open, of all listeners
 
 	// mu serialises Start, Reload and Shutdown, and guards what follows.
 	mu        sync.Mutex
@@ -54,17 +56,23 @@ type Server struct {
 	admin     *adminHandle
 	stopped   bool
 	wg        sync.WaitGroup
+
+	// Listeners that a reload has removed drain on; closing is done when they must end.
+	removed sync.WaitGroup
+	closing context.Context
+	close   context.CancelFunc
 }
 
+// An adminHandle is the admin listener; srv is nil when it is turned off.
 type adminHandle struct {
-	cfg config.Admin
-	srv *admin.Server
+	address string // as configured
+	srv     *admin.Server
 }
 
 type auditHandle struct {
 	cfg  config.Audit
 	log  *audit.Log
-	stop func() // flushes and joins the writer
+	stop func() // flushes and joins the writer, within flushTimeout
 }
 
 // Start loads the config, builds everything and serves. On an error nothing is left running.
@@ -73,6 +81,7 @@ func Start(opt Options) (*Server, error) {
 		opt.LogOutput = os.Stderr
 	}
 	s := &Server{opt: opt, listeners: map[string]*listener{}, logVar: new(slog.LevelVar)}
+	s.closing, s.close = context.WithCancel(context.Background())
 	s.handles.init()
 	cfg := opt.Config
 	if cfg == nil {
@@ -81,7 +90,7 @@ func Start(opt Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	s.log = newLogger(opt.LogOutput, cfg.Log, s.logVar)
+	s.log, s.logFormat = newLogger(opt.LogOutput, cfg.Log, s.logVar), cfg.Log.Format
 	s.metrics = metrics.New(s.gauges())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +99,8 @@ func Start(opt Options) (*Server, error) {
 		return nil, err
 	}
 	s.metrics.ReloadSucceeded(time.Now())
-	s.log.Info("serving", "listeners", s.addresses(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
+	s.warn(cfg)
+	s.log.Info("serving", "listeners", s.addresses(), "admin", s.adminURL(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
 	return s, nil
 }
 
@@ -100,6 +110,9 @@ func (s *Server) Reload() error {
 	defer s.mu.Unlock()
 	if s.stopped {
 		return errors.New("edge: cannot reload: shutting down")
+	}
+	if s.opt.ConfigPath == "" {
+		return errors.New("edge: cannot reload: there is no config file")
 	}
 	cfg, _, err := config.Load(s.opt.ConfigPath)
 	if err == nil {
@@ -118,7 +131,8 @@ func (s *Server) Reload() error {
 		return err
 	}
 	s.metrics.ReloadSucceeded(time.Now())
-	s.log.Info("reload: done", "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
+	s.warn(cfg)
+	s.log.Info("reload: done", "listeners", s.addresses(), "admin", s.adminURL(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
 	return nil
 }
 
@@ -166,7 +180,7 @@ func (s *Server) apply(cfg *config.Config) (err error) {
 	return nil
 }
 
-func (s *Server) commit(st *State, next *preparedHandles, servers map[string]*connServer, opened map[string]*listener, newAudit *auditHandle, newAdmin *adminHandle) {
+func (s *Server) commit(st *State, next *preparedHandles, servers map[string]*connServer, opened map[string]*listener, newAudit *auditHandle, newAdmin *preparedAdmin) {
 	setLevel(s.logVar, st.cfg.Log)
 	var oldAudit *auditHandle
 	if newAudit != nil {
@@ -198,7 +212,7 @@ func (s *Server) prepareListeners(cfg *config.Config) (map[string]*connServer, m
 		if l == nil {
 			var err error
 			if l, err = listen(lc.Address, s.log); err != nil {
-				return nil, opened, listenError(lc.Address, err)
+				return nil, opened, s.listenError(lc.Address, err)
 			}
 			l.onLimit, l.count = s.metrics.ConnectionRefused, &s.connections
 			opened[lc.Address] = l
@@ -212,9 +226,12 @@ func (s *Server) prepareListeners(cfg *config.Config) (map[string]*connServer, m
 	return servers, opened, nil
 }
 
-// listenError says what to do about the two usual faults.
-func listenError(address string, err error) error {
+// listenError says what to do about the usual faults.
+func (s *Server) listenError(address string, err error) error {
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && s.holdsPort(address):
+		return fmt.Errorf("edge: cannot listen on %s: the port is in use by a listener of the present config, which a reload only gives back afterwards; "+
+			"restart, or move to the address by way of another port (%w)", address, err)
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("edge: cannot listen on %s: the address is taken; stop the program that uses it or set another [[listener]] address (%w)", address, err)
 	case errors.Is(err, syscall.EACCES):
@@ -223,17 +240,34 @@ func listenError(address string, err error) error {
 	return fmt.Errorf("edge: cannot listen on %s: %w", address, err)
 }
 
+// holdsPort reports whether a socket of ours has the port of address.
+func (s *Server) holdsPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	held := s.addresses()
+	if s.admin != nil && s.admin.srv != nil {
+		held = append(held, s.admin.srv.Addr().String())
+	}
+	return slices.ContainsFunc(held, func(a string) bool {
+		_, p, err := net.SplitHostPort(a)
+		return err == nil && p == port
+	})
+}
+
 func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limits) (*connServer, error) {
 	cs := &connServer{
 		cfg:    lc,
 		limits: &wire.Limits{Head: int(lim.Header), URI: int(lim.Header) / 2, Fields: lim.HeaderFields, ChunkExt: 256, LineBreaksBefore: 1, HeadTimeout: lc.ReadTimeout},
-		feed:   newChanListener(l.ln.Addr()), retiring: new(atomic.Bool),
+		feed:   newChanListener(l.ln.Addr()),
 	}
 	if lc.TLS != nil {
-		var err error
-		if cs.tls, err = tlsconf.Server(lc.TLS); err != nil {
+		tc, err := tlsconf.Server(lc.TLS)
+		if err != nil {
 			return nil, err
 		}
+		cs.tls.Store(tc)
 	}
 	cs.http = s.newHTTPServer(cs, lim)
 	return cs, nil
@@ -290,8 +324,9 @@ func (s *Server) commitListeners(cfg *config.Config, servers map[string]*connSer
 	for address, l := range s.listeners {
 		if servers[address] == nil {
 			delete(s.listeners, address)
-			s.wg.Go(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), cfg.Limits.DrainTimeout)
+			l.ln.Close() // now, so that the next reload can have the address again
+			s.removed.Go(func() {
+				ctx, cancel := context.WithTimeout(s.closing, cfg.Limits.DrainTimeout)
 				defer cancel()
 				l.shutdown(ctx)
 			})
@@ -336,11 +371,14 @@ func (s *Server) Shutdown(ctx context.Context) {
 
 func (s *Server) stopAll(ctx context.Context) {
 	s.stopped = true
+	defer context.AfterFunc(ctx, s.close)()
 	var wg sync.WaitGroup
 	for _, l := range s.listeners {
 		wg.Go(func() { l.shutdown(ctx) })
 	}
 	wg.Wait()
+	s.removed.Wait()
+	s.settle()
 	s.handles.closeAll()
 	if s.admin != nil && s.admin.srv != nil {
 		s.admin.srv.Shutdown(ctx)
@@ -348,7 +386,19 @@ func (s *Server) stopAll(ctx context.Context) {
 	if a := s.audit.Load(); a != nil {
 		a.stop()
 	}
+	s.close()
 	s.wg.Wait()
+}
+
+// settle waits a moment for requests whose connections were just closed to note how they ended. One that still waits for its
+// upstream does not learn of it and leaves no record.
+func (s *Server) settle() {
+	for end := time.Now().Add(time.Second); s.inFlight.Load() > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.log.Warn("requests are cut off without an audit record", "count", s.inFlight.Load())
+			return
+		}
+	}
 }
 
 // sameSettings reports whether nothing but key material differs between two generations of a listener.

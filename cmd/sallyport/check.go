@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -25,15 +24,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		err = edge.Check(cfg)
 	}
 	if err != nil {
-		var faults config.Faults
-		if errors.As(err, &faults) {
-			for _, f := range faults {
-				fmt.Fprintln(stderr, f.String())
-			}
-			fmt.Fprintf(stderr, "%s: %d fault(s)\n", *path, len(faults))
-		} else {
-			fmt.Fprintf(stderr, "%s: %v\n", *path, err)
-		}
+		printFault(stderr, "sallyport check", *path, err)
 		return 1
 	}
 	warnings := config.Lint(cfg)

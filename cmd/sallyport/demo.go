@@ -83,7 +83,7 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
 	d, err := startDemo(*listen, *audit, stderr)
 	if err != nil {
@@ -100,7 +100,15 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "sallyport demo: cannot print: %v\n", err)
 		return 1
 	}
-	<-signals
+	for sig := range signals {
+		if sig != syscall.SIGHUP {
+			break
+		}
+		// Somebody tries a reload; or the terminal has gone, and then this cannot be written.
+		if _, err := fmt.Fprintln(stderr, "sallyport demo: there is no config file to read again; interrupt (Ctrl-C) to stop"); err != nil {
+			break
+		}
+	}
 	return 0
 }
 

@@ -29,7 +29,7 @@ func runExplain(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	cfg, _, err := config.Load(*path)
 	if err != nil {
-		fmt.Fprintf(stderr, "sallyport explain: %v\n", err)
+		printFault(stderr, "sallyport explain", *path, err)
 		return 1
 	}
 	token, err := io.ReadAll(io.LimitReader(stdin, maxTokenInput))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 
 	"sallyport/edge"
+	"sallyport/edge/config"
 )
 
 // newFlags returns a flag set that writes its help to stderr.
@@ -47,34 +49,46 @@ func runServe(args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "sallyport serve: -config FILE is required")
 		return 2
 	}
-	// Before the config is read, so that a SIGHUP during start is not lost and does not kill the process.
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	// Before the config is read, so that a SIGHUP during start is not lost and does not kill the process. A reload that waits
+	// stands for all that were asked for meanwhile, and no number of them can displace the signal to stop.
+	reload, stop := make(chan os.Signal, 1), make(chan os.Signal, 2)
+	signal.Notify(reload, syscall.SIGHUP)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	// A reader of standard output that goes away must not end the proxy.
 	signal.Ignore(syscall.SIGPIPE)
 
 	server, err := edge.Start(edge.Options{ConfigPath: *path, LogOutput: stderr})
 	if err != nil {
-		fmt.Fprintf(stderr, "sallyport serve: %v\n", err)
+		printFault(stderr, "sallyport serve", *path, err)
 		return 1
 	}
-	for sig := range signals {
-		if sig == syscall.SIGHUP {
+	for {
+		select {
+		case <-reload:
 			_ = server.Reload() // logged and counted there; the old config serves on
-			continue
+		case <-stop:
+			// A second signal ends the drain at once.
+			ctx, cancel := context.WithCancel(context.Background())
+			go func() {
+				<-stop
+				cancel()
+			}()
+			server.Shutdown(ctx)
+			cancel()
+			return 0
 		}
-		// A second signal ends the drain at once.
-		ctx, stop := context.WithCancel(context.Background())
-		go func() {
-			for s := range signals {
-				if s != syscall.SIGHUP {
-					stop()
-				}
-			}
-		}()
-		server.Shutdown(ctx)
-		stop()
-		return 0
 	}
-	return 0
+}
+
+// printFault prints what is wrong with the config at path, each fault on a line of its own that begins with file and line.
+func printFault(stderr io.Writer, command, path string, err error) {
+	var faults config.Faults
+	if !errors.As(err, &faults) {
+		fmt.Fprintf(stderr, "%s: %v\n", command, err)
+		return
+	}
+	for _, f := range faults {
+		fmt.Fprintln(stderr, f.String())
+	}
+	fmt.Fprintf(stderr, "%s: %s: %d fault(s)\n", command, path, len(faults))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,10 @@ func runToken(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, tokenUsage)
 		return 2
 	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Fprint(stdout, tokenUsage)
+		return 0
+	}
 	commands := map[string]func([]string, io.Writer, io.Writer) error{
 		"keygen": tokenKeygen, "secret": tokenSecret, "jwks": tokenJWKS, "mint": tokenMint,
 	}
@@ -47,7 +52,7 @@ func runToken(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 }
 
-// errUsage says that the flag package has already told what is wrong.
+// errUsage says that what is wrong with the command line has been told already.
 var errUsage = errors.New("usage")
 
 func parseToken(fs *flag.FlagSet, args []string, required ...string) error {
@@ -58,11 +63,13 @@ func parseToken(fs *flag.FlagSet, args []string, required ...string) error {
 		return errUsage
 	}
 	if fs.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+		fmt.Fprintf(fs.Output(), "%s: unexpected argument %q\n", fs.Name(), fs.Arg(0))
+		return errUsage
 	}
 	for _, name := range required {
 		if fs.Lookup(name).Value.String() == "" {
-			return fmt.Errorf("-%s is required", name)
+			fmt.Fprintf(fs.Output(), "%s: -%s is required\n", fs.Name(), name)
+			return errUsage
 		}
 	}
 	return nil
@@ -77,7 +84,11 @@ func tokenKeygen(args []string, _, stderr io.Writer) error {
 	if err := parseToken(fs, args, "alg", "out"); err != nil {
 		return err
 	}
-	s, err := demo.NewSigner(jose.ParseAlg([]byte(*name)), *kid, *bits)
+	alg := jose.ParseAlg([]byte(*name))
+	if alg == jose.AlgInvalid {
+		return fmt.Errorf("-alg %q is not known", *name)
+	}
+	s, err := demo.NewSigner(alg, *kid, *bits)
 	if err != nil {
 		return err
 	}

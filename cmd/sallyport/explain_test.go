@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"sallyport/edge/demo"
+	"sallyport/verify/jose"
+)
+
+var verdictLine = regexp.MustCompile(`(?m)^verdict +(allowed|refused): (\S+) \(status (\d+)\)$`)
+
+// explain says what serve does, in status and reason, and gives nothing away that could be used as a credential.
+func TestExplainAgreesWithServe(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	jwk, err := s.signer.JWK(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.file(t, "jwks.json", string(set), 0o644)
+	s.issuer = "[[issuer]]\nissuer = \"test\"\naudiences = [\"api\"]\nalgorithms = [\"ES256\"]\njwks_file = \"jwks.json\"\n" +
+		"max_lifetime = \"1h\"\nrequired_claims = [\"sub\"]\n"
+	s.routes += `
+[[route]]
+name = "staff"
+path = "/staff"
+require.roles = ["clerk"]
+require.claims = { tenant = ["blue"] }
+upstream = "up"
+`
+	s.write(t)
+	n := serve(t, s.path)
+	good := s.token(t, nil)
+	other, err := demo.NewSigner(jose.ES256, "k2", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(good, ".")
+	b64 := base64.RawURLEncoding.EncodeToString
+	for i, c := range []struct{ name, path, token, want string }{
+		{"good", "/api/x", good, "ok 200"},
+		{"forged", "/api/x", mint(t, newSigner(t), "at+jwt", nil), "signature 401"},
+		{"changed claims", "/api/x", parts[0] + "." + b64([]byte(`{"iss":"test","aud":"api","exp":4102444800}`)) + "." + parts[2], "signature 401"},
+		{"expired", "/api/x", s.token(t, map[string]any{"exp": 1000}), "expired 401"},
+		{"not yet valid", "/api/x", s.token(t, map[string]any{"nbf": 4102444800}), "not_yet_valid 401"},
+		{"lives too long", "/api/x", s.token(t, map[string]any{"exp": 4102444800}), "lifetime 401"},
+		{"wrong aud", "/api/x", s.token(t, map[string]any{"aud": "other"}), "audience 401"},
+		{"wrong iss", "/api/x", s.token(t, map[string]any{"iss": "test/"}), "unverified 401"},
+		{"alg none", "/api/x", b64([]byte(`{"alg":"none","typ":"at+jwt"}`)) + "." + parts[1] + ".", "malformed 401"},
+		{"alg none, signed", "/api/x", b64([]byte(`{"alg":"none","typ":"at+jwt"}`)) + "." + parts[1] + "." + parts[2], "algorithm 401"},
+		{"other alg", "/api/x", b64([]byte(`{"alg":"HS256","typ":"at+jwt","kid":"k1"}`)) + "." + parts[1] + "." + parts[2], "algorithm 401"},
+		{"unknown kid", "/api/x", mint(t, other, "at+jwt", nil), "unknown_key 401"},
+		{"wrong typ", "/api/x", mint(t, s.signer, "JWT", nil), "type 401"},
+		{"bound to a key", "/api/x", s.token(t, map[string]any{"cnf": map[string]any{"jkt": "x"}}), "confirmation 401"},
+		{"without sub", "/api/x", s.token(t, map[string]any{"sub": nil}), "malformed 401"},
+		{"missing scope", "/api/x", s.token(t, map[string]any{"scope": "write"}), "scope 403"},
+		{"missing role", "/staff", good, "role 403"},
+		{"wrong claim", "/staff", s.token(t, map[string]any{"roles": []string{"clerk"}, "tenant": "green"}), "claim_value 403"},
+		{"right claim", "/staff", s.token(t, map[string]any{"roles": []string{"clerk"}, "tenant": "blue"}), "ok 200"},
+		{"opaque", "/api/x", "opaque-token", "malformed 401"},
+		{"too large", "/api/x", s.token(t, map[string]any{"x": strings.Repeat("x", 16<<10)}), "too_large 401"},
+		{"no token", "/api/x", "", "no_token 401"},
+		{"public", "/public/x", "", "public 200"},
+		{"no route", "/elsewhere", good, "no_route 404"},
+	} {
+		path := fmt.Sprintf("%s?case=%d", c.path, i)
+		served := get(t, n.url(path), c.token)
+		code, stdout, stderr := command(t, c.token+"\n", "explain", "-config", s.path, "-path", path)
+		m := verdictLine.FindStringSubmatch(stdout)
+		if m == nil {
+			t.Errorf("%s: no verdict in %q, stderr %q", c.name, stdout, stderr)
+			continue
+		}
+		if got := m[2] + " " + m[3]; got != c.want {
+			t.Errorf("%s: explained as %q, want %q", c.name, got, c.want)
+		}
+		if got := strconv.Itoa(served.StatusCode); got != m[3] {
+			t.Errorf("%s: served with %s, explained as %s", c.name, got, m[3])
+		}
+		if allowed := m[3] == "200"; (m[1] == "allowed") != allowed || (code == 0) != allowed {
+			t.Errorf("%s: %s with exit status %d", c.name, m[0], code)
+		}
+		if len(c.token) > 20 {
+			holdsNoToken(t, c.token, map[string]string{"explanation": stdout + stderr})
+		}
+		if lacks := lacking(stdout, "because "); lacks != nil {
+			t.Errorf("%s: no word of what to do in %q", c.name, stdout)
+		}
+		// The reason is the audit log's too.
+		eventually(t, "the record of "+c.name, func() bool { return len(s.records(t, "audit.log")) > i })
+		if r := s.records(t, "audit.log")[i]; r["reason"] != m[2] {
+			t.Errorf("%s: reason %v in the audit log, %s explained", c.name, r["reason"], m[2])
+		}
+	}
+}
+
+// With keys that are fetched, explain contacts nobody, and says that the signature was not checked until it is given the keys.
+func TestExplainContactsNobody(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	address, _ := reservePort(t)
+	url := "http://" + address
+	s.issuer = fetchedIssuer(url)
+	s.write(t)
+	token := s.token(t, map[string]any{"iss": url})
+	code, stdout, _ := command(t, token, "explain", "-config", s.path, "-path", "/api/x")
+	if lacks := lacking(stdout, "not checked", "keys_unavailable (status 503)", "would pass its issuer's checks"); code != 1 || lacks != nil {
+		t.Errorf("without keys: exit status %d, output lacks %q:\n%s", code, lacks, stdout)
+	}
+	jwk, err := s.signer.JWK(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := s.file(t, "saved.json", string(set), 0o644)
+	code, stdout, _ = command(t, token, "explain", "-config", s.path, "-path", "/api/x", "-jwks", file)
+	if lacks := lacking(stdout, "signature  verified", "allowed: ok (status 200)"); code != 0 || lacks != nil {
+		t.Errorf("with keys: exit status %d, output lacks %q:\n%s", code, lacks, stdout)
+	}
+	if code, _, stderr := command(t, token, "explain"); code != 2 || !strings.Contains(stderr, "-config FILE is required") {
+		t.Errorf("without -config: exit status %d, %q", code, stderr)
+	}
+}

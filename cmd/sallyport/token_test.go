@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"sallyport/verify/jose"
+)
+
+// A key, its public set and a token of every algorithm, made by the token commands, pass through serve.
+func TestTokenRoundTrip(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.issuer = ""
+	s.limits = "token = \"16KiB\""
+	tokens := map[string]string{}
+	for alg := jose.AlgInvalid + 1; alg < jose.NumAlgs; alg++ {
+		name := alg.String()
+		key := filepath.Join(s.dir, name+".jwk")
+		tokenCommand(t, "keygen", "-alg", name, "-kid", "kid-"+name, "-out", key)
+		source := fmt.Sprintf("jwks_file = \"%s.jwks\"\n", name)
+		if alg.Symmetric() {
+			secret := filepath.Join(s.dir, name+".secret")
+			tokenCommand(t, "secret", "-key", key, "-out", secret)
+			source = fmt.Sprintf("[[issuer.keys]]\nkid = \"kid-%s\"\nalgorithm = %q\nsecret_file = \"%s.secret\"\n", name, name, name)
+			if code, _, stderr := runHere("token", "jwks", "-key", key); code != 1 || !strings.Contains(stderr, "secret_file") {
+				t.Errorf("%s: the public set of a secret: exit status %d, %q; want 1 and what to do", name, code, stderr)
+			}
+		} else {
+			public := tokenCommand(t, "jwks", "-key", key)
+			if strings.Contains(public, `"d":`) || strings.Contains(public, `"priv":`) {
+				t.Errorf("%s: the public set holds the private key", name)
+			}
+			s.file(t, name+".jwks", public, 0o644)
+		}
+		s.issuer += fmt.Sprintf("[[issuer]]\nissuer = %q\naudiences = [\"api\"]\nalgorithms = [%q]\n", name, name) + source
+		tokens[name] = strings.TrimSpace(tokenCommand(t, "mint", "-key", key, "-iss", name, "-aud", "api", "-sub", "sub-"+name))
+	}
+	s.write(t)
+	n := serve(t, s.path)
+	for name, token := range tokens {
+		a := get(t, n.url("/api/x"), token)
+		if a.StatusCode != 200 || !strings.Contains(a.body, `"X-User":["sub-`+name+`"]`) {
+			t.Errorf("%s: %d %s, want 200 and the subject", name, a.StatusCode, a.body)
+		}
+		parts := strings.Split(token, ".")
+		signature := []byte(parts[2])
+		if signature[10] == 'A' {
+			signature[10] = 'B'
+		} else {
+			signature[10] = 'A'
+		}
+		if a := get(t, n.url("/api/x"), parts[0]+"."+parts[1]+"."+string(signature)); a.StatusCode != 401 {
+			t.Errorf("%s with another signature: %d, want 401", name, a.StatusCode)
+		}
+	}
+}
+
+// tokenCommand runs a token command that must succeed and returns its output.
+func tokenCommand(t *testing.T, args ...string) string {
+	t.Helper()
+	code, stdout, stderr := runHere(append([]string{"token"}, args...)...)
+	if code != 0 {
+		t.Fatalf("token %q: exit status %d, %s", args, code, stderr)
+	}
+	return stdout
+}
+
+// runHere runs a command in this process: the same code, without the start of one.
+func runHere(args ...string) (code int, stdout, stderr string) {
+	var out, errOut strings.Builder
+	code = run(args, strings.NewReader(""), &out, &errOut)
+	return code, out.String(), errOut.String()
+}
+
+// A key file is for its owner only, and is never overwritten.
+func TestTokenKeyFiles(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "key.jwk")
+	if code, _, stderr := runHere("token", "keygen", "-alg", "EdDSA", "-out", file); code != 0 {
+		t.Fatalf("exit status %d, %s", code, stderr)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode().Perm(); got != 0o600 {
+		t.Errorf("mode %04o, want 0600", got)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := runHere("token", "keygen", "-alg", "EdDSA", "-out", file); code != 1 || !strings.Contains(stderr, "file exists") {
+		t.Errorf("again: exit status %d, %q; want 1, file exists", code, stderr)
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("the key was overwritten (%v)", err)
+	}
+	if code, _, stderr := runHere("token", "secret", "-key", file, "-out", file+".secret"); code != 1 || !strings.Contains(stderr, "not a shared secret") {
+		t.Errorf("the secret of a key pair: exit status %d, %q", code, stderr)
+	}
+	code, stdout, _ := runHere("token", "mint", "-key", file, "-iss", "i", "-aud", "a", "-count", "3", "-claim", `roles=["x"]`, "-claim", "n=plain")
+	if lines := strings.Fields(stdout); code != 0 || len(lines) != 3 || lines[0] == lines[1] || lines[1] == lines[2] {
+		t.Errorf("mint -count 3: exit status %d, %q; want three different tokens", code, lines)
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -19,15 +18,7 @@ var verdictLine = regexp.MustCompile(`(?m)^verdict +(allowed|refused): (\S+) \(s
 func TestExplainAgreesWithServe(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
-	jwk, err := s.signer.JWK(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.file(t, "jwks.json", string(set), 0o644)
+	s.file(t, "jwks.json", keySet(t, s.signer), 0o644)
 	s.issuer = "[[issuer]]\nissuer = \"test\"\naudiences = [\"api\"]\nalgorithms = [\"ES256\"]\njwks_file = \"jwks.json\"\n" +
 		"max_lifetime = \"1h\"\nrequired_claims = [\"sub\"]\n"
 	s.routes += `
@@ -117,15 +108,7 @@ func TestExplainContactsNobody(t *testing.T) {
 	if lacks := lacking(stdout, "not checked", "keys_unavailable (status 503)", "would pass its issuer's checks"); code != 1 || lacks != nil {
 		t.Errorf("without keys: exit status %d, output lacks %q:\n%s", code, lacks, stdout)
 	}
-	jwk, err := s.signer.JWK(false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := json.Marshal(map[string]any{"keys": []any{jwk}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := s.file(t, "saved.json", string(set), 0o644)
+	file := s.file(t, "saved.json", keySet(t, s.signer), 0o644)
 	code, stdout, _ = command(t, token, "explain", "-config", s.path, "-path", "/api/x", "-jwks", file)
 	if lacks := lacking(stdout, "signature  verified", "allowed: ok (status 200)"); code != 0 || lacks != nil {
 		t.Errorf("with keys: exit status %d, output lacks %q:\n%s", code, lacks, stdout)

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sallyport/edge/demo"
 )
 
 // A broken file changes nothing and costs no request; the good file after it is in force.
@@ -315,4 +317,55 @@ func TestReloadKeepsKeysAndConnections(t *testing.T) {
 	l.more(t, 10)
 	l.finish(t)
 	eventually(t, "the new source's fetch", func() bool { return p.fetches.Load() == 2 })
+}
+
+// An issuer's keys can come from somewhere else after a reload, and what is not among them any more is refused at once.
+func TestReloadKeySource(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched, one, two := newSigner(t), newSigner(t), newSigner(t)
+	fetched.Kid, two.Kid = "k0", "k2"
+	p := newProvider(t, ln, fetched)
+	token := func(signer *demo.Signer) string { return mint(t, signer, "at+jwt", map[string]any{"iss": p.url}) }
+	fromFile := func(signers ...*demo.Signer) {
+		t.Helper()
+		s.file(t, "jwks.json", keySet(t, signers...), 0o644)
+		s.issuer = fmt.Sprintf("[[issuer]]\nissuer = %q\naudiences = [\"api\"]\nalgorithms = [\"ES256\"]\njwks_file = \"jwks.json\"\n", p.url)
+		s.write(t)
+	}
+	fromFile(one, two)
+	n := serve(t, s.path)
+	check := func(when string, want map[*demo.Signer]int) {
+		t.Helper()
+		for signer, status := range want {
+			if a := get(t, n.url("/api/x"), token(signer)); a.StatusCode != status {
+				t.Errorf("%s: a token of key %s is answered with %d, want %d", when, signer.Kid, a.StatusCode, status)
+			}
+		}
+	}
+	check("two keys in the file", map[*demo.Signer]int{one: 200, two: 200, fetched: 401})
+	fromFile(two)
+	n.reload(t, "ok")
+	check("one of them removed", map[*demo.Signer]int{one: 401, two: 200, fetched: 401})
+	// Only the file of keys has changed, not the config.
+	s.file(t, "jwks.json", keySet(t, one), 0o644)
+	n.reload(t, "ok")
+	check("the other in its place", map[*demo.Signer]int{one: 200, two: 401, fetched: 401})
+
+	s.issuer = fetchedIssuer(p.url)
+	s.write(t)
+	n.reload(t, "ok")
+	eventually(t, "the fetched keys", func() bool { status, _ := n.fetch(t, "/readyz"); return status == 200 })
+	check("fetched", map[*demo.Signer]int{one: 401, two: 401, fetched: 200})
+	fetches := p.fetches.Load()
+	fromFile(one, two)
+	n.reload(t, "ok")
+	check("from the file again", map[*demo.Signer]int{one: 200, two: 200, fetched: 401})
+	if got := p.fetches.Load(); got != fetches {
+		t.Errorf("the provider is still asked: %d times, %d before", got, fetches)
+	}
 }

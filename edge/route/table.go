@@ -111,6 +111,9 @@ func (t *Table) root(host string) (*node, error) {
 	if rest, ok := strings.CutPrefix(host, "*."); ok {
 		m, key = t.wildcard, "."+rest
 		host = rest
+		if rest == "" || rest[0] == '[' {
+			return nil, errors.New("there is no name behind the wildcard")
+		}
 	}
 	canonical, err := CanonicalAuthority(nil, []byte(host))
 	if err != nil || string(canonical) != host {
@@ -128,6 +131,9 @@ func parsePath(path string) (segments []string, prefix bool, err error) {
 	body, prefix := strings.CutSuffix(path, "/*")
 	if prefix && body == "" {
 		return nil, true, nil
+	}
+	if prefix && strings.HasSuffix(body, "/") {
+		return nil, false, errors.New(`"//*" would match nothing below it: requests have no "//"`)
 	}
 	if strings.Contains(body, "*") {
 		return nil, false, errors.New(`"*" may only stand at the end, as "/*"`)

@@ -9,7 +9,10 @@ FUZZTIME ?= 20s
 NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod))
 FUZZ = ./verify/jose:FuzzCheckJSON \
 	./verify/jose:FuzzDecodeSegment \
-	./verify:FuzzVerify
+	./verify:FuzzVerify \
+	./edge/config:FuzzParse \
+	./edge/config:FuzzRoutePath \
+	./edge/config:FuzzRouteHost
 
 .PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -98,9 +99,17 @@ type Explanation struct {
 	Claims    []string
 }
 
-// Check builds everything that cfg asks for, and starts and opens nothing.
+// Check builds everything that cfg asks for, and starts and opens nothing. What is wrong with the files that cfg names comes all at
+// once, as config.Faults.
 func Check(cfg *config.Config) error {
+	faults := checkFiles(cfg)
 	_, err := buildIdle(cfg)
+	if more := config.Faults(nil); errors.As(err, &more) {
+		faults, err = append(faults, more...), nil
+	}
+	if err == nil && len(faults) > 0 {
+		return faults.Sorted()
+	}
 	return err
 }
 
@@ -117,14 +126,32 @@ func buildIdle(cfg *config.Config) (*State, error) {
 	for name, set := range next.static {
 		next.issuers[name].store.Store(set)
 	}
+	return buildState(cfg, next, s)
+}
+
+// checkFiles reads what listeners and the admin listener will need: certificates, keys and the admin token.
+func checkFiles(cfg *config.Config) config.Faults {
+	var faults config.Faults
 	for i := range cfg.Listeners {
-		if t := cfg.Listeners[i].TLS; t != nil {
-			if _, err := tlsconf.Server(t); err != nil {
-				return nil, err
+		t := cfg.Listeners[i].TLS
+		if t == nil {
+			continue
+		}
+		for j := range t.Certificates {
+			// One at a time, so that each has its line.
+			one := *t
+			one.Certificates = t.Certificates[j : j+1]
+			if _, err := tlsconf.Server(&one); err != nil {
+				faults = append(faults, cfg.Fault(fmt.Sprintf("listener[%d].tls.certificate[%d]", i, j), "%v", err))
 			}
 		}
 	}
-	return buildState(cfg, next, s)
+	if cfg.Admin.Address != "" {
+		if _, err := adminToken(cfg.Admin); err != nil {
+			faults = append(faults, cfg.Fault("admin.token_file", "%v", err))
+		}
+	}
+	return faults
 }
 
 // Explain decides as serve would, on the same code, contacting nobody.

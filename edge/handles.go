@@ -3,10 +3,12 @@ package edge
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,22 +57,46 @@ func (h *handles) init() {
 	h.issuers, h.upstreams = map[string]*issuerHandle{}, map[string]*upstreamHandle{}
 }
 
-// prepare makes the handles for cfg, reading every key file. It starts nothing.
+// prepare makes the handles for cfg, reading every key file. It starts nothing. What is wrong with the files comes all at once, as
+// config.Faults.
 func (h *handles) prepare(cfg *config.Config, log *slog.Logger) (*preparedHandles, error) {
 	next := &preparedHandles{
 		issuers: map[string]*issuerHandle{}, upstreams: map[string]*upstreamHandle{}, static: map[string]*verify.KeySet{},
 	}
+	var faults config.Faults
 	for i := range cfg.Issuers {
 		if err := h.prepareIssuer(next, &cfg.Issuers[i], log); err != nil {
-			return nil, err
+			faults = append(faults, keyFault(cfg, fmt.Sprintf("issuer[%d]", i), err))
 		}
 	}
 	for i := range cfg.Upstreams {
 		if err := h.prepareUpstream(next, &cfg.Upstreams[i]); err != nil {
-			return nil, err
+			faults = append(faults, keyFault(cfg, fmt.Sprintf("upstream[%d]", i), err))
 		}
 	}
+	if len(faults) > 0 {
+		next.abandon()
+		return nil, faults
+	}
 	return next, nil
+}
+
+// A keyError is an error at one key of the table that is being built.
+type keyError struct {
+	key string // below the table: keys[0].pem
+	err error
+}
+
+func (e *keyError) Error() string { return e.key + ": " + e.err.Error() }
+
+func (e *keyError) Unwrap() error { return e.err }
+
+// keyFault gives err, which came of the table at path, its place in the config.
+func keyFault(cfg *config.Config, path string, err error) config.Fault {
+	if ke := (*keyError)(nil); errors.As(err, &ke) {
+		return cfg.Fault(path+"."+ke.key, "%v", ke.err)
+	}
+	return cfg.Fault(path, "%v", err)
 }
 
 func (h *handles) prepareIssuer(next *preparedHandles, ic *config.Issuer, log *slog.Logger) error {
@@ -125,7 +151,7 @@ func (h *handles) prepareUpstream(next *preparedHandles, uc *config.Upstream) er
 	if uc.TLS != nil {
 		tc, key, err := tlsconf.Upstream(uc.TLS)
 		if err != nil {
-			return fmt.Errorf("edge: upstream %q: %w", uc.Name, err)
+			return &keyError{"tls.ca_file", err}
 		}
 		cfg.TLS, cfg.TLSKey = tc, key
 	}
@@ -225,12 +251,12 @@ func fetchConfig(ic *config.Issuer) (fetch.Config, error) {
 	if ic.CAFile != "" {
 		pem, err := os.ReadFile(ic.CAFile)
 		if err != nil {
-			return fc, fmt.Errorf("edge: issuer %q: cannot read ca_file: %w", ic.Issuer, err)
+			return fc, &keyError{"ca_file", err}
 		}
 		fc.CAData = string(pem)
 		fc.RootCAs = x509.NewCertPool()
 		if !fc.RootCAs.AppendCertsFromPEM(pem) {
-			return fc, fmt.Errorf("edge: issuer %q: ca_file %s holds no PEM certificate", ic.Issuer, ic.CAFile)
+			return fc, &keyError{"ca_file", fmt.Errorf("%s holds no PEM certificate", ic.CAFile)}
 		}
 	}
 	return fc, nil
@@ -248,38 +274,52 @@ func algSet(names []string) jose.AlgSet {
 func staticKeys(ic *config.Issuer, in *keys.Interner, log *slog.Logger) (*verify.KeySet, error) {
 	opt := keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits, Intern: in}
 	var entries []verify.KeyEntry
-	add := func(p keys.Parsed, err error, what string) error {
+	var skipped []keys.Skipped
+	add := func(p keys.Parsed, err error, key string) error {
 		if err != nil {
-			return fmt.Errorf("edge: issuer %q: cannot load %s: %w", ic.Issuer, what, err)
+			return &keyError{key, err}
 		}
 		for _, sk := range p.Skipped {
-			log.Warn("keys: key skipped", "issuer", ic.Issuer, "source", what, "index", sk.Index, "why", sk.Why)
+			log.Warn("keys: key skipped", "issuer", ic.Issuer, "source", key, "index", sk.Index, "why", sk.Why)
 		}
-		entries = append(entries, p.Entries...)
+		entries, skipped = append(entries, p.Entries...), append(skipped, p.Skipped...)
 		return nil
 	}
 	if ic.JWKSFile != "" {
 		data, err := os.ReadFile(ic.JWKSFile)
 		if err != nil {
-			return nil, fmt.Errorf("edge: issuer %q: cannot read jwks_file: %w", ic.Issuer, err)
+			return nil, &keyError{"jwks_file", err}
 		}
 		parsed, err := keys.ParseJWKS(data, opt)
-		if err := add(parsed, err, "jwks_file "+ic.JWKSFile); err != nil {
+		if err := add(parsed, err, "jwks_file"); err != nil {
 			return nil, err
+		}
+		if len(entries) == 0 {
+			return nil, &keyError{"jwks_file", noUsableKey(ic.JWKSFile, skipped)}
 		}
 	}
 	for i := range ic.Keys {
-		parsed, what, err := inlineKey(&ic.Keys[i], opt)
-		if err := add(parsed, err, fmt.Sprintf("keys[%d] (%s)", i, what)); err != nil {
+		parsed, key, err := inlineKey(&ic.Keys[i], opt)
+		if err := add(parsed, err, fmt.Sprintf("keys[%d].%s", i, key)); err != nil {
 			return nil, err
 		}
-	}
-	if len(entries) == 0 {
-		return nil, fmt.Errorf("edge: issuer %q: no usable key; see the log for each key that was skipped", ic.Issuer)
 	}
 	return verify.NewKeySet(entries), nil
 }
 
+// noUsableKey says of each key in a set why it cannot be used: check has no log.
+func noUsableKey(file string, skipped []keys.Skipped) error {
+	if len(skipped) == 0 {
+		return fmt.Errorf("%s holds no key", file)
+	}
+	why := make([]string, len(skipped))
+	for i, sk := range skipped {
+		why[i] = fmt.Sprintf("key %d: %s", sk.Index, sk.Why)
+	}
+	return fmt.Errorf("%s holds no usable key (%s)", file, strings.Join(why, "; "))
+}
+
+// inlineKey reads one key, and says which key of the config it stands at.
 func inlineKey(k *config.InlineKey, opt keys.Options) (keys.Parsed, string, error) {
 	alg := jose.ParseAlg([]byte(k.Algorithm))
 	switch {
@@ -295,7 +335,7 @@ func inlineKey(k *config.InlineKey, opt keys.Options) (keys.Parsed, string, erro
 			return keys.Parsed{}, "pem_file", err
 		}
 		p, err := keys.ParsePEM(data, k.Kid, alg, opt)
-		return p, "pem_file " + k.PEMFile, err
+		return p, "pem_file", err
 	}
 	data, err := config.ReadSecret(k.SecretFile)
 	if err != nil {
@@ -305,7 +345,7 @@ func inlineKey(k *config.InlineKey, opt keys.Options) (keys.Parsed, string, erro
 	if err == nil && opt.Intern != nil {
 		e.Key = opt.Intern.Intern(e.Key)
 	}
-	return keys.Parsed{Entries: []verify.KeyEntry{e}}, "secret_file " + k.SecretFile, err
+	return keys.Parsed{Entries: []verify.KeyEntry{e}}, "secret_file", err
 }
 
 func issuerNames(cfg *config.Config) []string {

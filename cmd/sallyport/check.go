@@ -29,7 +29,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 	}
 	warnings := config.Lint(cfg)
 	for _, w := range warnings {
-		fmt.Fprintf(stdout, "warning: %s\n", w.String())
+		fmt.Fprintf(stdout, "%s:%d: warning: %s: %s\n", w.File, w.Line, w.Key, w.Text)
 	}
 	fmt.Fprintf(stdout, "%s: ok, %d route(s), %d issuer(s), %d upstream(s), %d warning(s)\n",
 		*path, len(cfg.Routes), len(cfg.Issuers), len(cfg.Upstreams), len(warnings))

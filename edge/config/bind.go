@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"reflect"
@@ -16,31 +17,75 @@ type binder struct {
 	file   string
 	lines  lineIndex
 	faults Faults
+	given  map[string]bool // paths of the keys that the file has, correctly spelt
+	bad    map[string]bool // paths with a fault of binding
+	bound  bool            // binding is over: faults at or below a bad path only follow from it
 }
 
 // fault notes that key, at path, is wrong.
 func (b *binder) fault(path, text string, args ...any) {
+	if b.bound {
+		if b.spoilt(path) {
+			return
+		}
+	} else if b.bad[path] {
+		return
+	} else {
+		b.bad[path] = true
+	}
 	b.faults = append(b.faults, Fault{File: b.file, Line: b.lines.of(path), Key: path, Text: fmt.Sprintf(text, args...)})
+}
+
+// spoilt reports whether path, or anything around it, could not be bound.
+func (b *binder) spoilt(path string) bool {
+	for path != "" {
+		if b.bad[path] {
+			return true
+		}
+		path = around(path)
+	}
+	return false
 }
 
 // defaulter is implemented by tables whose keys have defaults.
 type defaulter interface{ setDefaults() }
 
-// table binds m to the struct dst.
+// table binds m to the struct dst. The keys are taken in order, so that the same file always gets the same answer.
 func (b *binder) table(dst reflect.Value, m map[string]any, path string) {
 	if d, ok := dst.Addr().Interface().(defaulter); ok {
 		d.setDefaults()
 	}
 	fields := tagged(dst.Type())
-	for key, value := range m {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		at := join(path, key)
+		name := key
 		i, ok := fields[key]
 		if !ok {
-			b.unknown(at, key, fields)
-			continue
+			// A misspelt key is bound to what was meant, so that no second fault says that this is missing.
+			name = b.unknown(at, key, fields)
+			if _, taken := m[name]; name == "" || taken || b.given[join(path, name)] {
+				continue
+			}
+			i = fields[name]
+			b.lines.alias(join(path, name), at)
 		}
-		b.value(dst.Field(i), value, at)
+		b.given[join(path, name)] = true
+		if dst.Type().Field(i).Tag.Get("empty") != "" || b.notEmpty(m[key], at) {
+			b.value(dst.Field(i), m[key], at)
+		}
 	}
+}
+
+// notEmpty notes a fault when v is a string, an array or a table with nothing in it. An unset variable in a template would
+// otherwise turn "these issuers" into "all issuers".
+func (b *binder) notEmpty(v any, path string) bool {
+	items, isArray := elements(v)
+	table, isTable := v.(map[string]any)
+	if v == "" || (isArray && len(items) == 0) || (isTable && len(table) == 0) {
+		b.fault(path, "is empty: leave it out, or say what it should be")
+		return false
+	}
+	return true
 }
 
 // tagged maps TOML keys to field indexes.
@@ -54,19 +99,24 @@ func tagged(t reflect.Type) map[string]int {
 	return fields
 }
 
-func (b *binder) unknown(path, key string, fields map[string]int) {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+// inlineSecrets are what operators try to write where only a file may stand. The answer must not be "did you mean".
+var inlineSecrets = map[string]string{"secret": "secret_file", "key": "key_file", "token": "token_file", "password": ""}
+
+// unknown notes that key is not one of fields, and returns the one that was meant, "" when that is not clear.
+func (b *binder) unknown(path, key string, fields map[string]int) string {
+	names := slices.Sorted(maps.Keys(fields))
 	for _, name := range names {
 		if strings.EqualFold(name, key) {
 			b.fault(path, "unknown key: case matters, write %s", name)
-			return
+			return name
 		}
 	}
-	best, distance := "", 3
+	if file := inlineSecrets[key]; slices.Contains(names, file) {
+		b.fault(path, "unknown key: secrets come from files only, write %s", file)
+		return ""
+	}
+	// A third of the letters may be wrong, two at most: more is a guess.
+	best, distance := "", min(2, max(1, len(key)/3))+1
 	for _, name := range names {
 		if d := editDistance(name, key); d < distance {
 			best, distance = name, d
@@ -74,9 +124,10 @@ func (b *binder) unknown(path, key string, fields map[string]int) {
 	}
 	if best != "" {
 		b.fault(path, "unknown key (did you mean %s?)", best)
-		return
+		return best
 	}
 	b.fault(path, "unknown key (allowed: %s)", strings.Join(names, ", "))
+	return ""
 }
 
 // editDistance is Levenshtein's.
@@ -134,13 +185,13 @@ func (b *binder) value(dst reflect.Value, v any, path string) {
 		if x, ok := v.(bool); ok {
 			dst.SetBool(x)
 		} else {
-			b.fault(path, "must be true or false, not %s", kindOf(v))
+			b.fault(path, "must be true or false without quotes, not %s", kindOf(v))
 		}
 	case reflect.Int:
 		if n, ok := v.(int64); ok && n >= 0 && n <= math.MaxInt32 {
 			dst.SetInt(n)
 		} else {
-			b.fault(path, "must be a whole number from 0 to %d, not %s", math.MaxInt32, kindOf(v))
+			b.fault(path, "must be a whole number from 0 to %d without quotes, not %s", math.MaxInt32, kindOf(v))
 		}
 	case reflect.Pointer:
 		p := reflect.New(dst.Type().Elem())
@@ -149,6 +200,8 @@ func (b *binder) value(dst reflect.Value, v any, path string) {
 	case reflect.Struct:
 		if m, ok := v.(map[string]any); ok {
 			b.table(dst, m, path)
+		} else if _, ok := elements(v); ok {
+			b.fault(path, "is there once: it must be one table, not an array ([%s], not [[%[1]s]])", unindexed(path))
 		} else {
 			b.fault(path, "must be a table, not %s", kindOf(v))
 		}
@@ -163,13 +216,19 @@ func (b *binder) value(dst reflect.Value, v any, path string) {
 
 func (b *binder) slice(dst reflect.Value, v any, path string) {
 	items, ok := elements(v)
+	if _, table := v.(map[string]any); table && dst.Type().Elem().Kind() == reflect.Struct {
+		b.fault(path, "can be there more than once: write [[%s]], not [%[1]s]", unindexed(path))
+		return
+	}
 	if !ok {
 		b.fault(path, "must be an array, not %s", kindOf(v))
 		return
 	}
 	out := reflect.MakeSlice(dst.Type(), len(items), len(items))
 	for i, item := range items {
-		b.value(out.Index(i), item, fmt.Sprintf("%s[%d]", path, i))
+		if at := fmt.Sprintf("%s[%d]", path, i); b.notEmpty(item, at) {
+			b.value(out.Index(i), item, at)
+		}
 	}
 	dst.Set(out)
 }
@@ -196,9 +255,11 @@ func (b *binder) mapping(dst reflect.Value, v any, path string) {
 		return
 	}
 	out := reflect.MakeMap(dst.Type())
-	for key, item := range m {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		e := reflect.New(dst.Type().Elem()).Elem()
-		b.value(e, item, join(path, key))
+		if at := join(path, key); b.notEmpty(m[key], at) {
+			b.value(e, m[key], at)
+		}
 		out.SetMapIndex(reflect.ValueOf(key), e)
 	}
 	dst.Set(out)
@@ -210,8 +271,9 @@ func (b *binder) duration(dst reflect.Value, v any, path string) {
 		b.fault(path, "must be a duration with its unit in quotes, such as \"30s\" or \"5m\", not %s", kindOf(v))
 		return
 	}
+	// ParseDuration takes signs, "0" without a unit, and micro- and nanoseconds; these are slips here.
 	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
+	if err != nil || !isDigit(s[0]) || isDigit(s[len(s)-1]) || strings.Trim(s, "0123456789.hms") != "" {
 		b.fault(path, "%q is not a duration (allowed: a number with ms, s, m or h, such as \"30s\")", s)
 		return
 	}
@@ -221,7 +283,7 @@ func (b *binder) duration(dst reflect.Value, v any, path string) {
 // sizeUnits are powers of 1024; "KB" would be read in two ways.
 var sizeUnits = []struct {
 	suffix string
-	factor int64
+	factor uint64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}}
 
 func (b *binder) size(dst reflect.Value, v any, path string) {
@@ -231,35 +293,42 @@ func (b *binder) size(dst reflect.Value, v any, path string) {
 		return
 	}
 	for _, u := range sizeUnits {
-		if digits, found := strings.CutSuffix(s, u.suffix); found {
-			n, err := strconv.ParseInt(digits, 10, 64)
-			if err == nil && n >= 0 && n <= math.MaxInt64/u.factor {
-				dst.SetInt(n * u.factor)
-				return
-			}
-			break
+		digits, found := strings.CutSuffix(s, u.suffix)
+		if !found {
+			continue
 		}
+		// ParseUint takes no sign.
+		if n, err := strconv.ParseUint(digits, 10, 63); err == nil && n <= math.MaxInt64/u.factor {
+			dst.SetInt(int64(n * u.factor))
+			return
+		}
+		break
 	}
 	b.fault(path, "%q is not a size (allowed: a whole number with B, KiB, MiB or GiB, such as \"16KiB\")", s)
 }
 
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
 func (b *binder) prefix(dst reflect.Value, v any, path string) {
-	s, _ := v.(string)
+	s, ok := v.(string)
+	if !ok {
+		b.fault(path, "must be an address range in quotes, such as \"10.0.0.0/8\", not %s", kindOf(v))
+		return
+	}
 	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		if a, aerr := netip.ParseAddr(s); aerr == nil {
-			p, err = netip.PrefixFrom(a, a.BitLen()), nil
-		}
+	if a, aerr := netip.ParseAddr(s); aerr == nil && a.Zone() == "" {
+		p, err = netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	if err != nil {
-		b.fault(path, "%s is not an address range (allowed: CIDR such as \"10.0.0.0/8\", or an address)", kindOf(v))
-		return
-	}
-	if p != p.Masked() {
+	switch {
+	case err != nil:
+		b.fault(path, "%q is not an address range (allowed: CIDR such as \"10.0.0.0/8\", or an address)", s)
+	case p.Addr().Is4In6():
+		b.fault(path, "%q can never match: IPv4 peers are known by their IPv4 address (write it as such)", s)
+	case p != p.Masked():
 		b.fault(path, "%q has bits set behind its length (write %q)", s, p.Masked())
-		return
+	default:
+		dst.Set(reflect.ValueOf(p))
 	}
-	dst.Set(reflect.ValueOf(p))
 }
 
 func (b *binder) audiences(dst reflect.Value, v any, path string) {
@@ -268,7 +337,7 @@ func (b *binder) audiences(dst reflect.Value, v any, path string) {
 			dst.Set(reflect.ValueOf(Audiences{Unchecked: true}))
 			return
 		}
-		b.fault(path, "must be an array of strings, such as [%q], or \"unchecked\"", s)
+		b.fault(path, "must be an array of strings, such as [\"https://api.example.com\"], or \"unchecked\"")
 		return
 	}
 	var list []string
@@ -276,14 +345,11 @@ func (b *binder) audiences(dst reflect.Value, v any, path string) {
 	dst.Set(reflect.ValueOf(Audiences{Values: list}))
 }
 
-// kindOf names a TOML value for a message, with its text where that is short and no secret can be in it.
+// kindOf names a TOML value for a message. The text of a string is left out: it may be a secret that is in the wrong place.
 func kindOf(v any) string {
 	switch x := v.(type) {
 	case string:
-		if len(x) > 60 {
-			return "a string"
-		}
-		return strconv.Quote(x)
+		return "a string"
 	case int64:
 		return fmt.Sprintf("the number %d", x)
 	case float64:

@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,6 +27,11 @@ func (i *Issuer) setDefaults() {
 	i.RefreshInterval, i.FetchTimeout = 10*time.Minute, 5*time.Second
 	i.MaxJWKSBytes, i.MaxKeys, i.MaxRSABits = 512<<10, 100, 4096
 }
+
+func (r *Route) setDefaults() { r.MaxBody, r.Realm = unset, "sallyport" }
+
+// unset marks a size whose default is another key's value. Zero would not do: "0B" is a limit.
+const unset Size = -1
 
 func (u *Upstream) setDefaults() {
 	u.Balance = "least_loaded"
@@ -83,11 +89,8 @@ func (c *Config) finish(dir string) {
 		if r.Name == "" {
 			r.Name = "route-" + strconv.Itoa(i+1)
 		}
-		if r.MaxBody == 0 {
+		if r.MaxBody == unset {
 			r.MaxBody = c.Limits.Body
-		}
-		if r.Realm == "" {
-			r.Realm = "sallyport"
 		}
 		if r.PreserveHost == nil {
 			yes := true
@@ -95,7 +98,7 @@ func (c *Config) finish(dir string) {
 		}
 	}
 	resolve(&c.Admin.TokenFile)
-	if o := c.Audit.Output; o != "stdout" && o != "stderr" && o != "off" {
+	if strings.ContainsAny(c.Audit.Output, "/.") { // else it is a word
 		resolve(&c.Audit.Output)
 	}
 }

@@ -2,48 +2,96 @@ package config
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
-// Lint returns what is allowed, and yet should be looked at: each gives up a check.
+// Lint returns what is allowed, and yet should be looked at: each gives up a check, or lets something pass unseen.
 func Lint(c *Config) []Fault {
-	var out []Fault
-	warn := func(key, text string, args ...any) {
-		out = append(out, Fault{File: c.file, Line: c.lines.of(key), Key: key, Text: fmt.Sprintf(text, args...)})
+	l := &linter{c: c}
+	for i := range c.Listeners {
+		l.listener(&c.Listeners[i], fmt.Sprintf("listener[%d]", i))
 	}
 	for i := range c.Issuers {
-		is := &c.Issuers[i]
-		at := fmt.Sprintf("issuer[%d]", i)
-		if is.Audiences.Unchecked {
-			warn(at, "audiences = \"unchecked\": every token of this issuer passes, whoever it was made for")
-		}
-		if is.AudienceClaim == "client_id" {
-			warn(at, "audience_claim = \"client_id\": a token says who asked for it, not for whom it is")
-		}
-		if is.AllowHTTP {
-			warn(at, "allow_http: whoever is between here and the provider chooses the keys")
-		}
-		if is.Type != "at+jwt" {
-			warn(at, "type = %q: access tokens are told from ID tokens by their claims only", is.Type)
-		}
-		if is.ClockSkew > 5*time.Minute {
-			warn(at, "clock_skew of %s: expired tokens live on for that long", is.ClockSkew)
-		}
-		if is.MaxLifetime == 0 {
-			warn(at, "no max_lifetime: a token that is valid for years passes")
-		}
+		l.issuer(&c.Issuers[i], fmt.Sprintf("issuer[%d]", i))
 	}
 	for i := range c.Routes {
-		r := &c.Routes[i]
-		if r.Public && r.Path == "/*" {
-			warn(fmt.Sprintf("route[%d]", i), "public for every path of its host")
-		}
-		if r.ForwardToken {
-			warn(fmt.Sprintf("route[%d]", i), "forward_token: the upstream gets a credential that it could use elsewhere")
-		}
+		l.route(&c.Routes[i], fmt.Sprintf("route[%d]", i))
 	}
 	if c.Audit.Output == "off" {
-		warn("audit", "output = \"off\": decisions are not written down")
+		l.warn("audit.output", "\"off\": decisions are not written down")
 	}
-	return out
+	if c.Audit.WithQuery {
+		l.warn("audit.with_query", "queries may hold secrets, which the log would keep")
+	}
+	return l.out.Sorted()
+}
+
+type linter struct {
+	c   *Config
+	out Faults
+}
+
+func (l *linter) warn(key, text string, args ...any) {
+	l.out = append(l.out, l.c.Fault(key, text, args...))
+}
+
+func (l *linter) listener(c *Listener, path string) {
+	for i, p := range c.TrustedProxies {
+		if p.Bits() == 0 {
+			l.warn(fmt.Sprintf("%s.trusted_proxies[%d]", path, i), "%s: every client may say for whom it speaks, and under what address it is written down", p)
+		}
+	}
+	if a, _ := parseAddress(c.Address); c.TLS == nil && len(c.TrustedProxies) == 0 && !a.isLoopback() {
+		l.warn(path+".address", "tokens come in plain text: set tls, or trusted_proxies for what terminates it")
+	}
+	if c.MaxConnectionsPerIP > c.MaxConnections {
+		l.warn(path+".max_connections_per_ip", "is more than max_connections, so that one client can take them all")
+	}
+}
+
+func (l *linter) issuer(is *Issuer, path string) {
+	if is.Audiences.Unchecked {
+		l.warn(path+".audiences", "\"unchecked\": every token of this issuer passes, whoever it was made for")
+	}
+	if is.AudienceClaim == "client_id" {
+		l.warn(path+".audience_claim", "\"client_id\": a token says who asked for it, not for whom it is")
+	}
+	for i, a := range is.Algorithms {
+		if strings.HasPrefix(a, "HS") {
+			l.warn(fmt.Sprintf("%s.algorithms[%d]", path, i), "%s: whoever can verify a token can make one", a)
+		}
+	}
+	if is.AllowHTTP {
+		l.warn(path+".allow_http", "whoever is between here and the provider chooses the keys")
+	}
+	if is.AllowPrivate {
+		l.warn(path+".allow_private_addresses", "the provider's metadata can make the proxy fetch from inside your network")
+	}
+	if is.Type != "at+jwt" {
+		l.warn(path+".type", "%q: access tokens are told from ID tokens by their claims only", is.Type)
+	}
+	if is.ClockSkew > 5*time.Minute {
+		l.warn(path+".clock_skew", "%s: expired tokens live on for that long", is.ClockSkew)
+	}
+	if is.MaxLifetime == 0 {
+		l.warn(path, "no max_lifetime: a token that is valid for years passes")
+	}
+}
+
+func (l *linter) route(r *Route, path string) {
+	switch {
+	case r.Public && r.Path == "/*":
+		l.warn(path+".public", "for every path of its host")
+	case r.Public && r.ForwardToken:
+		l.warn(path+".forward_token", "the upstream gets an Authorization that nobody has looked at")
+	case r.ForwardToken:
+		l.warn(path+".forward_token", "the upstream gets a credential that it could use elsewhere")
+	}
+	if r.TokenCookie != "" {
+		l.warn(path+".token_cookie", "browsers send cookies with requests that other sites made them send: the upstream must tell these apart")
+	}
+	if r.BodyOnGet {
+		l.warn(path+".body_on_get", "servers differ on where a GET with a body ends")
+	}
 }

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -14,7 +16,7 @@ import (
 )
 
 // maxFile bounds the config file in octets.
-const maxFile = 64 << 20
+const maxFile = 16 << 20
 
 // Fault is one thing that is wrong, or with Lint one that is doubtful.
 type Fault struct {
@@ -58,14 +60,7 @@ func (OSFiles) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 
 // Load reads and checks the file at path, and returns it with its bytes. The error is Faults where the file could be read.
 func Load(path string) (*Config, []byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("config: cannot read: %w", err)
-	}
-	if info.Size() > maxFile {
-		return nil, nil, fmt.Errorf("config: cannot read %s: larger than %d bytes", path, maxFile)
-	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path, maxFile, nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("config: cannot read: %w", err)
 	}
@@ -76,71 +71,66 @@ func Load(path string) (*Config, []byte, error) {
 // Parse checks data, the content of the file called name, to whose folder relative paths refer. files looks at the files it
 // names; nil looks at none. All defaults are filled in. A syntax error stands alone; all other faults come together.
 func Parse(name string, data []byte, files Files) (*Config, error) {
-	var tree map[string]any
-	if _, err := toml.Decode(string(data), &tree); err != nil {
-		return nil, syntaxFault(name, err)
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+		return nil, Faults{{File: name, Line: 1, Text: "TOML syntax: the file is UTF-16; write it in UTF-8"}}
 	}
-	b := &binder{file: name, lines: indexLines(string(data))}
+	lines, deep := indexLines(text)
+	if deep > 0 {
+		return nil, Faults{{File: name, Line: deep, Text: fmt.Sprintf("TOML syntax: nested more than %d deep", maxDepth)}}
+	}
+	var tree map[string]any
+	if _, err := toml.Decode(text, &tree); err != nil {
+		return nil, syntaxFault(name, text, err)
+	}
+	b := &binder{file: name, lines: lines, given: map[string]bool{}, bad: map[string]bool{}}
 	cfg := new(Config)
 	b.table(reflect.ValueOf(cfg).Elem(), tree, "")
 	// A value that could not be bound is at its default now. The checks go on with that, so that one run shows all faults;
-	// what only follows from the first fault at a key is dropped by sorted.
+	// what only follows from a fault of binding is dropped.
+	b.bound = true
 	cfg.finish(filepath.Dir(name))
 	v := &validator{binder: b, cfg: cfg, files: files}
 	v.config()
 	if len(b.faults) > 0 {
-		return nil, sorted(b.faults)
+		return nil, b.faults.Sorted()
 	}
 	cfg.file, cfg.lines = name, b.lines
 	return cfg, nil
 }
 
-func syntaxFault(name string, err error) error {
+// Fault makes the fault that the key at path is wrong, for what only shows when what a config asks for is built.
+func (c *Config) Fault(path, text string, args ...any) Fault {
+	return Fault{File: c.file, Line: c.lines.of(path), Key: path, Text: fmt.Sprintf(text, args...)}
+}
+
+// syntaxFault places the library's error in the file. Long words are left out of its text: they may be a secret without quotes, or the
+// file a key.
+func syntaxFault(name, text string, err error) error {
+	f := Fault{File: name, Line: 1, Text: strings.TrimPrefix(err.Error(), "toml: ")}
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
-		return Faults{{File: name, Line: pe.Position.Line, Text: "TOML syntax: " + pe.Message}}
-	}
-	return Faults{{File: name, Line: 1, Text: "TOML syntax: " + strings.TrimPrefix(err.Error(), "toml: ")}}
-}
-
-// sorted orders faults by line and drops those that only follow from another one at the same key.
-func sorted(faults Faults) Faults {
-	slices.SortStableFunc(faults, func(x, y Fault) int {
-		if x.Line != y.Line {
-			return x.Line - y.Line
+		f.Line, f.Text = pe.Position.Line, pe.Message
+		if strings.HasSuffix(f.Text, `'\n' instead`) {
+			// The library has counted the line break that it found in some of these cases, and not in others.
+			f.Line = 1 + strings.Count(text[:min(max(pe.Position.Start, 0), len(text))], "\n")
 		}
-		return strings.Compare(x.Key, y.Key)
+	}
+	f.Text = "TOML syntax: " + longWord.ReplaceAllStringFunc(f.Text, func(word string) string {
+		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") == "" {
+			return word
+		}
+		return "…"
 	})
-	seen := map[string]bool{}
-	out := faults[:0]
-	for _, f := range faults {
-		if seen[f.Key] {
-			continue
-		}
-		seen[f.Key] = true
-		out = append(out, f)
-	}
-	return out
+	return Faults{f}
 }
 
-// ReadSecret reads a file that holds a secret. One that others than its owner can read is refused.
-func ReadSecret(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkSecret(path, info); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-}
+var longWord = regexp.MustCompile(`[0-9A-Za-z+/=_-]{16,}`)
 
-func checkSecret(path string, info fs.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s can be read by others (mode %04o): chmod 600 it", path, mode)
-	}
-	return nil
+// Sorted returns f, ordered by line and then by key.
+func (f Faults) Sorted() Faults {
+	slices.SortStableFunc(f, func(x, y Fault) int {
+		return cmp.Or(cmp.Compare(x.Line, y.Line), strings.Compare(x.Key, y.Key), strings.Compare(x.Text, y.Text))
+	})
+	return f
 }

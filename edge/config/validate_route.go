@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,42 +11,51 @@ import (
 var knownMethods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"}
 
 func (v *validator) route(r *Route, path string) {
+	v.name(path+".name", r.Name)
 	v.routeMatch(r, path)
-	if r.Upstream == "" {
+	switch {
+	case r.Upstream == "":
 		v.fault(path+".upstream", "is required: the name of an [[upstream]]")
-	} else if !slices.ContainsFunc(v.cfg.Upstreams, func(u Upstream) bool { return u.Name == r.Upstream }) {
+	case !v.upstreams[r.Upstream] && !v.bad["upstream"]:
 		v.fault(path+".upstream", "there is no [[upstream]] with name = %q", r.Upstream)
 	}
+	v.once(path+".issuers", r.Issuers)
 	for i, name := range r.Issuers {
-		if !slices.ContainsFunc(v.cfg.Issuers, func(is Issuer) bool { return is.Issuer == name }) {
+		if !v.issuers[name] && !v.bad["issuer"] {
 			v.fault(fmt.Sprintf("%s.issuers[%d]", path, i), "there is no [[issuer]] with issuer = %q", name)
 		}
 	}
-	if !r.Public && len(v.cfg.Issuers) == 0 {
+	if !r.Public && len(v.cfg.Issuers) == 0 && !v.bad["issuer"] {
 		v.fault(path, "it asks for a token, but there is no [[issuer]] (public = true asks for none)")
 	}
-	if r.Public && (len(r.Issuers) > 0 || len(r.Require.Scopes)+len(r.Require.Roles)+len(r.Require.Claims) > 0 || len(r.ClaimHeaders) > 0) {
-		v.fault(path+".public", "a public route reads no token: it cannot have issuers, require or claim_headers")
+	if r.Public {
+		for _, key := range []string{"issuers", "require", "claim_headers", "token_header", "token_cookie"} {
+			if v.given[path+"."+key] {
+				v.fault(path+"."+key, "has no use on a public route, which reads no token: is public meant?")
+			}
+		}
 	}
 	v.credentials(r, path)
 	v.requirements(r, path)
 	for name, claim := range r.ClaimHeaders {
-		v.headerName(join(path+".claim_headers", name), name)
-		v.claimPath(join(path+".claim_headers", name), claim)
+		at := join(path+".claim_headers", name)
+		v.headerName(at, name)
+		v.claimPath(at, claim)
 	}
 	v.sameClaimHeader(r, path)
 }
 
 func (v *validator) routeMatch(r *Route, path string) {
 	if !validRouteHost(r.Host) {
-		v.fault(path+".host", "%q can never match (allowed: a name in lower case without port, \"*.example.com\", or nothing for any host)", r.Host)
+		v.fault(path+".host", "%q can never match (allowed: a name in lower case without port, \"*.example.com\", or \"*\" for every host)", r.Host)
 	}
 	switch {
 	case r.Path == "":
 		v.fault(path+".path", "is required (allowed: \"/a/b\" for exactly that, \"/a/*\" for it and all below, \"/*\" for everything)")
 	case !validRoutePath(r.Path):
-		v.fault(path+".path", "%q can never match: requests are brought to canonical form first (allowed: begins with /, no //, . or .., no query, \"*\" only as a last /*)", r.Path)
+		v.fault(path+".path", "%q can never match: requests are brought to canonical form first (allowed: begins with /, no //, . or .., no query, no needless escapes, \"*\" only as a last /*)", r.Path)
 	}
+	v.once(path+".methods", r.Methods)
 	for i, m := range r.Methods {
 		if !slices.Contains(knownMethods, m) {
 			v.fault(fmt.Sprintf("%s.methods[%d]", path, i), "%q is not forwarded (allowed: %s)", m, strings.Join(knownMethods, ", "))
@@ -63,9 +73,6 @@ func (v *validator) credentials(r *Route, path string) {
 	if r.TokenCookie != "" && !isToken(r.TokenCookie) {
 		v.fault(path+".token_cookie", "%q is not a cookie's name", r.TokenCookie)
 	}
-	if r.MaxBody < 0 {
-		v.fault(path+".max_body", "must not be negative")
-	}
 	for _, c := range r.Realm {
 		if c < 0x20 || c > 0x7e {
 			v.fault(path+".realm", "must be printable ASCII")
@@ -75,6 +82,8 @@ func (v *validator) credentials(r *Route, path string) {
 }
 
 func (v *validator) requirements(r *Route, path string) {
+	v.once(path+".require.scopes", r.Require.Scopes)
+	v.once(path+".require.roles", r.Require.Roles)
 	for i, s := range r.Require.Scopes {
 		// RFC 6749, 3.3: %x21 / %x23-5B / %x5D-7E
 		if s == "" || strings.ContainsFunc(s, func(c rune) bool { return c <= 0x20 || c > 0x7e || c == '"' || c == '\\' }) {
@@ -84,18 +93,19 @@ func (v *validator) requirements(r *Route, path string) {
 	for claim, values := range r.Require.Claims {
 		at := join(path+".require.claims", claim)
 		v.claimPath(at, claim)
-		if len(values) == 0 {
-			v.fault(at, "needs one value or more: with none, nothing could pass")
-		}
+		v.once(at, values)
 	}
 }
 
-// takenHeaders cannot be set from a claim nor hold a token: they have a meaning for this proxy or for framing.
+// takenHeaders cannot be set from a claim nor hold a token: they have a meaning for this proxy, for framing, or for what the
+// upstream takes the request to be.
 var takenHeaders = []string{
-	"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	"host", "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "http2-settings",
 	"content-length", "expect", "authorization", "cookie", "set-cookie", "forwarded", "x-forwarded-for", "x-forwarded-proto",
-	"x-forwarded-host", "x-request-id", "via", "proxy-authorization", "proxy-authenticate", "origin",
-	"access-control-request-method", "content-type", "content-encoding",
+	"x-forwarded-host", "x-request-id", "via", "proxy-authorization", "proxy-authenticate", "proxy-authentication-info", "origin",
+	"access-control-request-method", "access-control-request-headers", "content-type", "content-encoding", "content-range",
+	"range", "date", "max-forwards", "x-original-url", "x-rewrite-url", "x-original-method", "x-http-method-override",
+	"x-http-method", "x-method-override", "client-cert", "client-cert-chain",
 }
 
 func (v *validator) headerName(path, name string) {
@@ -109,17 +119,34 @@ func (v *validator) headerName(path, name string) {
 	}
 }
 
-// sameClaimHeader finds two names that differ in case only, and a token header that is a claim header as well.
+// sameClaimHeader finds two names that differ in case only.
 func (v *validator) sameClaimHeader(r *Route, path string) {
 	seen := map[string]string{}
-	if r.TokenHeader != "" {
-		seen[strings.ToLower(r.TokenHeader)] = "token_header"
-	}
-	for name := range r.ClaimHeaders {
-		if other, ok := seen[strings.ToLower(name)]; ok {
+	for _, name := range slices.Sorted(maps.Keys(r.ClaimHeaders)) {
+		folded := strings.ToLower(name)
+		if other, ok := seen[folded]; ok {
 			v.fault(join(path+".claim_headers", name), "is the same header as %s", other)
 		}
-		seen[strings.ToLower(name)] = name
+		seen[folded] = name
+	}
+}
+
+// tokenHeaders finds token headers that are a claim header of any route: such a field is removed from every request, on every
+// route, so that forward_token could not pass it on, and an upstream could take a token for an identity.
+func (v *validator) tokenHeaders() {
+	claimHeader := map[string]string{} // to its path
+	for i := range v.cfg.Routes {
+		for name := range v.cfg.Routes[i].ClaimHeaders {
+			if folded := strings.ToLower(name); claimHeader[folded] == "" {
+				claimHeader[folded] = join(v.at("route", i, "claim_headers"), name)
+			}
+		}
+	}
+	for i := range v.cfg.Routes {
+		name := v.cfg.Routes[i].TokenHeader
+		if at, ok := claimHeader[strings.ToLower(name)]; ok && name != "" {
+			v.fault(v.at("route", i, "token_header"), "%q is a claim header, at line %d", name, v.lines.of(at))
+		}
 	}
 }
 
@@ -133,29 +160,32 @@ func isToken(s string) bool {
 	return s != ""
 }
 
+// validRouteHost accepts what route.CanonicalAuthority leaves as it is (FuzzRouteHost holds the two together).
 func validRouteHost(host string) bool {
 	if host == "" || host == "*" {
 		return true
 	}
-	host = strings.TrimPrefix(host, "*.")
 	if strings.HasPrefix(host, "[") {
-		return strings.HasSuffix(host, "]") && strings.Trim(host[1:len(host)-1], "0123456789abcdef:.") == ""
+		ip, found := strings.CutSuffix(host[1:], "]")
+		return found && len(ip) >= 2 && len(ip) <= 45 && strings.Trim(ip, "0123456789abcdef:.") == ""
 	}
-	return strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" &&
-		!strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") && !strings.Contains(host, "..") && host != ""
+	host = strings.TrimPrefix(host, "*.")
+	return host != "" && len(host) <= 255 && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" &&
+		!strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") && !strings.Contains(host, "..")
 }
 
-// validRoutePath accepts what route.Canonical leaves as it is.
+// validRoutePath accepts what route.Canonical leaves as it is (FuzzRoutePath holds the two together).
 func validRoutePath(path string) bool {
 	body, prefix := strings.CutSuffix(path, "/*")
 	if prefix && body == "" {
 		return true
 	}
-	if !strings.HasPrefix(body, "/") || strings.Contains(body, "//") {
+	if !strings.HasPrefix(body, "/") || strings.Contains(body, "//") || (prefix && strings.HasSuffix(body, "/")) {
 		return false
 	}
 	for _, segment := range strings.Split(body[1:], "/") {
-		if segment == "." || segment == ".." || strings.HasPrefix(segment, ".;") || strings.HasPrefix(segment, "..;") {
+		rest := strings.TrimLeft(segment, ".")
+		if segment == "." || segment == ".." || (rest != segment && strings.HasPrefix(rest, ";")) {
 			return false
 		}
 	}
@@ -201,12 +231,6 @@ func (v *validator) duplicates() {
 			first[s] = i
 		}
 	}
-	check("listener", "address", len(v.cfg.Listeners), func(i int) string {
-		if a := v.cfg.Listeners[i].Address; !strings.HasSuffix(a, ":0") {
-			return a
-		}
-		return ""
-	})
 	check("issuer", "issuer", len(v.cfg.Issuers), func(i int) string { return v.cfg.Issuers[i].Issuer })
 	check("upstream", "name", len(v.cfg.Upstreams), func(i int) string { return v.cfg.Upstreams[i].Name })
 	check("route", "name", len(v.cfg.Routes), func(i int) string { return v.cfg.Routes[i].Name })
@@ -219,6 +243,9 @@ func (v *validator) unreachable() {
 	taken := map[match]int{}
 	for i := range v.cfg.Routes {
 		r := &v.cfg.Routes[i]
+		if !validRouteHost(r.Host) || !validRoutePath(r.Path) {
+			continue // said already
+		}
 		methods := r.Methods
 		if len(methods) == 0 {
 			methods = knownMethods
@@ -229,7 +256,7 @@ func (v *validator) unreachable() {
 		}
 		for _, m := range methods {
 			key := match{host, r.Path, m}
-			if j, ok := taken[key]; ok {
+			if j, ok := taken[key]; ok && j != i {
 				v.fault(fmt.Sprintf("route[%d].path", i), "can never match for %s: the route at line %d has the same host, path and method", m, v.lines.of(fmt.Sprintf("route[%d]", j)))
 				break
 			}

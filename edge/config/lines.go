@@ -273,9 +273,11 @@ func (w *lineWalk) value(path string, depth int) bool {
 			}
 		}
 	default:
+		start := w.pos
 		for w.pos < len(w.text) && !strings.ContainsRune(",]}#\r\n", rune(w.text[w.pos])) {
 			w.pos++
 		}
+		return w.pos > start // no value at all is a syntax error, and no way on
 	}
 	return true
 }

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -116,16 +117,23 @@ func syntaxFault(name, text string, err error) error {
 			f.Line = 1 + strings.Count(text[:min(max(pe.Position.Start, 0), len(text))], "\n")
 		}
 	}
+	f.Line = min(max(f.Line, 1), 1+strings.Count(text, "\n")) // at the end of a file it may be off by one
 	f.Text = "TOML syntax: " + longWord.ReplaceAllStringFunc(f.Text, func(word string) string {
 		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") == "" {
 			return word
 		}
 		return "…"
 	})
+	f.Text = notPrintable.ReplaceAllStringFunc(f.Text, func(c string) string {
+		return strings.Trim(strconv.Quote(c), `"`) // nothing in the file may speak to the terminal
+	})
 	return Faults{f}
 }
 
-var longWord = regexp.MustCompile(`[0-9A-Za-z+/=_-]{16,}`)
+var (
+	longWord     = regexp.MustCompile(`[0-9A-Za-z+/=_-]{16,}`)
+	notPrintable = regexp.MustCompile(`[^[:print:]…]`)
+)
 
 // Sorted returns f, ordered by line and then by key.
 func (f Faults) Sorted() Faults {

@@ -53,7 +53,8 @@ func (v *validator) routeMatch(r *Route, path string) {
 	case r.Path == "":
 		v.fault(path+".path", "is required (allowed: \"/a/b\" for exactly that, \"/a/*\" for it and all below, \"/*\" for everything)")
 	case !validRoutePath(r.Path):
-		v.fault(path+".path", "%q can never match: requests are brought to canonical form first (allowed: begins with /, no //, . or .., no query, no needless escapes, \"*\" only as a last /*)", r.Path)
+		v.fault(path+".path", "%q can never match: requests are brought to canonical form first "+
+			"(allowed: begins with /, no //, . or .., no query, no needless escapes, \"*\" only as a last /*)", r.Path)
 	}
 	v.once(path+".methods", r.Methods)
 	for i, m := range r.Methods {
@@ -257,7 +258,8 @@ func (v *validator) unreachable() {
 		for _, m := range methods {
 			key := match{host, r.Path, m}
 			if j, ok := taken[key]; ok && j != i {
-				v.fault(fmt.Sprintf("route[%d].path", i), "can never match for %s: the route at line %d has the same host, path and method", m, v.lines.of(fmt.Sprintf("route[%d]", j)))
+				v.fault(v.at("route", i, "path"), "can never match for %s: the route at line %d has the same host, path and method",
+					m, v.lines.of(fmt.Sprintf("route[%d]", j)))
 				break
 			}
 			taken[key] = i

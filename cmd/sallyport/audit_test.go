@@ -238,7 +238,7 @@ func TestAuditRefusesWhenFull(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
 	pipe := s.newPipe(t)
-	s.audit = "output = \"pipe\"\nwhen_full = \"refuse\"\nbuffer = 16"
+	s.audit = "output = \"./pipe\"\nwhen_full = \"refuse\"\nbuffer = 16"
 	s.write(t)
 	n := serve(t, s.path)
 	token := s.token(t, nil)
@@ -330,7 +330,7 @@ func TestAuditDropsWhenFull(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
 	s.newPipe(t)
-	s.audit = "output = \"pipe\"\nbuffer = 16"
+	s.audit = "output = \"./pipe\"\nbuffer = 16"
 	s.write(t)
 	n := serve(t, s.path)
 	l := newLoad(n.listeners[0], "/api/x", s.token(t, nil), 2)
@@ -350,7 +350,7 @@ func TestAuditDropsWhenFull(t *testing.T) {
 	l.more(t, 10)
 	eventually(t, "records in the new log", func() bool { return len(s.records(t, "audit.log")) >= 10 })
 	// And back to a pipe that is full, for the end.
-	s.audit = `output = "pipe"`
+	s.audit = `output = "./pipe"`
 	s.write(t)
 	n.reload(t, "ok")
 	l.more(t, 10)

@@ -41,13 +41,13 @@ upstream = "up"
 	good := []string{"-config", path}
 	check(config, good, 0, "F:9: warning: route[0].public: for every path of its host\n"+
 		"F: ok, 1 route(s), 0 issuer(s), 1 upstream(s), 1 warning(s)\n", "")
-	check(config+"[log\n", good, 1, "", "F:11: TOML syntax: expected '.' or ']' to end table name, but got '\\n' instead\nF: 1 fault(s)\n")
+	check(config+"[log\n", good, 1, "", "F:11: TOML syntax: expected '.' or ']' to end table name, but got '\\n' instead\nsallyport check: F: 1 fault(s)\n")
 	check(config+"[log]\nlevel = \"loud\"\nformat = \"xml\"\n", good, 1, "",
 		"F:12: log.level: \"loud\" is not known (allowed: debug, info, warn, error)\n"+
-			"F:13: log.format: \"xml\" is not known (allowed: json, text)\nF: 2 fault(s)\n")
+			"F:13: log.format: \"xml\" is not known (allowed: json, text)\nsallyport check: F: 2 fault(s)\n")
 	check(config+"[admin]\ntoken_file = \"a.toml\"\n", good, 0, "F:9: warning: route[0].public: for every path of its host\n"+
 		"F: ok, 1 route(s), 0 issuer(s), 1 upstream(s), 1 warning(s)\n", "")
-	check(config, []string{"-config", path + "/absent"}, 1, "", "F/absent: config: cannot read: open F/absent: not a directory\n")
+	check(config, []string{"-config", path + "/absent"}, 1, "", "sallyport check: config: cannot read: open F/absent: not a directory\n")
 	check(config, nil, 2, "", "sallyport check: -config FILE is required\n")
 	check(config, append(good, "x"), 2, "", "sallyport check: unexpected argument \"x\"\n")
 }

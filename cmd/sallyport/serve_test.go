@@ -42,7 +42,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{
 			"missing secret",
 			func(_ *testing.T, s *setup) { secretKey(s) },
-			[]string{"issuer[0].keys[0].secret_file: cannot look at the file", "hs.secret: no such file"},
+			[]string{"issuer[0].keys[0].secret_file: cannot look at the file: no such file"},
 		},
 		{
 			"secret that others can read",
@@ -71,7 +71,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{
 			"audit log without a folder",
 			func(_ *testing.T, s *setup) { s.audit = `output = "logs/audit.log"` },
-			[]string{"audit: cannot open log", "logs/audit.log: no such file"},
+			[]string{"audit.output: there is no folder", "/logs to write it to"},
 		},
 		{
 			// Opening it would wait for a reader for ever.
@@ -80,7 +80,7 @@ func TestServeRefusesToStart(t *testing.T) {
 				if err := syscall.Mkfifo(filepath.Join(s.dir, "pipe"), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				s.audit = `output = "pipe"`
+				s.audit = `output = "./pipe"`
 			},
 			[]string{"is a pipe that nobody reads; start its reader first"},
 		},
@@ -95,7 +95,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{
 			"no TOML",
 			func(_ *testing.T, s *setup) { s.issuer = "[[issuer\n" },
-			[]string{"sallyport.toml:2: TOML syntax", "1 fault(s)"},
+			[]string{"sallyport.toml:1: TOML syntax", "1 fault(s)"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

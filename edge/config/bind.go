@@ -130,22 +130,24 @@ func (b *binder) unknown(path, key string, fields map[string]int) string {
 	return ""
 }
 
-// editDistance is Levenshtein's.
+// editDistance is the least number of octets to insert, delete, replace or exchange with their neighbour that makes t of s.
 func editDistance(s, t string) int {
-	row := make([]int, len(t)+1)
+	before, last, row := make([]int, len(t)+1), make([]int, len(t)+1), make([]int, len(t)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(s) {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(t) {
-			cost := diagonal
+			cost := last[j]
 			if s[i] != t[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(cost, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && s[i] == t[j-1] && s[i-1] == t[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(t)]

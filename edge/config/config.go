@@ -35,13 +35,13 @@ type Config struct {
 	// Upstreams are the services behind the proxy, one [[upstream]] each. Every route names one.
 	Upstreams []Upstream `toml:"upstream"`
 	// Audit is the access and audit log: one JSON line for each request.
-	Audit Audit `toml:"audit"`
+	Audit Audit `toml:"audit" empty:"all defaults"`
 	// Log is the process's own log, on standard error.
-	Log Log `toml:"log"`
+	Log Log `toml:"log" empty:"all defaults"`
 	// Admin is the listener for health, metrics and profiles.
-	Admin Admin `toml:"admin"`
+	Admin Admin `toml:"admin" empty:"all defaults"`
 	// Limits are what every listener and route is held to.
-	Limits Limits `toml:"limits"`
+	Limits Limits `toml:"limits" empty:"all defaults"`
 
 	file  string    // for Fault and Lint
 	lines lineIndex // for Fault and Lint
@@ -267,7 +267,7 @@ type Upstream struct {
 	// Balance is how an endpoint is chosen: "least_loaded" (default), the one with the fewest requests in flight.
 	Balance string `toml:"balance"`
 	// TLS makes connections to it TLS, by a [upstream.tls] table. Default: plain text.
-	TLS *UpstreamTLS `toml:"tls"`
+	TLS *UpstreamTLS `toml:"tls" empty:"TLS with all defaults"`
 	// ConnectTimeout is how long connecting, and waiting for a free connection, may take. "10ms" to "1m", default "2s".
 	ConnectTimeout time.Duration `toml:"connect_timeout"`
 	// ResponseTimeout is how long the response's head may take once the request was sent. "10ms" to "1h", default "30s".
@@ -279,7 +279,7 @@ type Upstream struct {
 	// none free is answered with 503.
 	MaxConnections int `toml:"max_connections"`
 	// Health is when an endpoint is left out, by a [upstream.health] table.
-	Health Health `toml:"health"`
+	Health Health `toml:"health" empty:"all defaults"`
 }
 
 // UpstreamTLS is how the proxy connects to an upstream by TLS. The server's certificate is verified always.

@@ -188,7 +188,7 @@ func (v *validator) audit(a *Audit) {
 		return
 	}
 	switch info, err := v.files.Stat(a.Output); {
-	case err == nil && (info.IsDir() || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket) != 0):
+	case err == nil && (info.IsDir() || info.Mode()&fs.ModeSocket != 0):
 		v.fault("audit.output", "%s is not a file that can be written to", a.Output)
 	case err != nil:
 		if dir, err := v.files.Stat(filepath.Dir(a.Output)); err != nil || !dir.IsDir() {

@@ -72,8 +72,8 @@ func (g *group) jwk(t *testing.T, alg jose.Alg) []byte {
 	return text
 }
 
-// key makes the group's key for alg, nil when it is refused. Every form in which the file holds the key must come to the same:
-// its parts as a JWK, its own JWK, and its DER where crypto/x509 knows the type.
+// key makes the group's key for alg, nil when it is refused. Every form in which the file holds the key must come to the
+// same: its parts as a JWK, its own JWK, and its DER where crypto/x509 knows the type.
 func (g *group) key(t *testing.T, alg jose.Alg) *verify.Key {
 	t.Helper()
 	var key *verify.Key
@@ -207,9 +207,9 @@ func TestWycheproofECDSARejectsDER(t *testing.T) {
 	}
 }
 
-// Every file of RSASSA-PKCS1-v1_5 verification, under all three algorithms. Refused though valid: the hashes that JWA does not
-// have, and keys with e = 3, since NewKey takes none below 65537. The one "acceptable" of each file, a DigestInfo without its
-// NULL, is refused. Accepted though invalid: "hashed with SHA-384 instead of SHA-256", which makes it an RS384 signature.
+// Every file of RSASSA-PKCS1-v1_5 verification, under all three algorithms. Refused though valid: the hashes that JWA does
+// not have, and keys with e = 3, since NewKey takes none below 65537. The one "acceptable" of each file, a DigestInfo without
+// its NULL, is refused. Accepted though invalid: "hashed with SHA-384 instead of SHA-256", which makes it an RS384 signature.
 func TestWycheproofRSA(t *testing.T) {
 	smallExponents, otherHash := 0, 0
 	suite{
@@ -239,10 +239,10 @@ func TestWycheproofRSA(t *testing.T) {
 	}
 }
 
-// Every file of RSASSA-PSS verification, under all three algorithms. A JWS has MGF1 with the message's hash and a salt as long
-// as that hash (RFC 7518, 3.5), whatever the parameters that the file was made for. So a vector of other parameters is refused
-// though valid, and one is accepted though invalid: 69 of rsa_pss_2048_sha256_mgf1_0_test.json, "s_len changed to 32", is wrong
-// only in that its salt is not empty as that file asks, and so it is a PS256 signature.
+// Every file of RSASSA-PSS verification, under all three algorithms. A JWS has MGF1 with the message's hash and a salt as
+// long as that hash (RFC 7518, 3.5), whatever the parameters that the file was made for. So a vector of other parameters is
+// refused though valid, and one is accepted though invalid: 69 of rsa_pss_2048_sha256_mgf1_0_test.json, "s_len changed to
+// 32", is wrong only in that its salt is not empty as that file asks, and so it is a PS256 signature.
 func TestWycheproofPSS(t *testing.T) {
 	saltChanged := 0
 	suite{

@@ -12,7 +12,8 @@ FUZZ = ./verify/jose:FuzzCheckJSON \
 	./verify:FuzzVerify \
 	./edge/config:FuzzParse \
 	./edge/config:FuzzRoutePath \
-	./edge/config:FuzzRouteHost
+	./edge/config:FuzzRouteHost \
+	./verify/conformance:FuzzOracles
 
 .PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean
 
@@ -38,8 +39,8 @@ race: ## with the race detector
 purego: ## the portable twins of all assembly
 	$(GO) test -tags purego ./verify/...
 
-fuzz: ## each fuzz target for FUZZTIME
-	@set -e; for t in $(FUZZ); do p=$${t%%:*}; f=$${t##*:}; echo "== $$p $$f"; $(GO) test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done
+fuzz: ## each fuzz target for FUZZTIME, in whichever module it is
+	@set -e; for t in $(FUZZ); do p=$${t%%:*}; f=$${t##*:}; echo "== $$p $$f"; $(GO) test -C $$p -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME); done
 
 bench: ## benchmarks, for benchcmp
 	@mkdir -p bench/out

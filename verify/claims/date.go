@@ -66,7 +66,7 @@ func parseDate(text []byte) (n int64, fraction, ok bool) {
 	return n, fraction, true
 }
 
-// splitExponent cuts the exponent off. One of more than three digits is out of any range.
+// splitExponent cuts the exponent off. One of more than three digits is refused, whatever they are: no date needs it.
 func splitExponent(text []byte) (mantissa []byte, exponent int, ok bool) {
 	for i, c := range text {
 		if c != 'e' && c != 'E' {

@@ -73,7 +73,10 @@ const (
 )
 
 // Value is one claim, valid until its Set is parsed again.
-type Value struct{ v *fastjson.Value }
+type Value struct {
+	v   *fastjson.Value
+	set *Set // for its scratch memory
+}
 
 // Lookup returns the claim at p.
 func (s *Set) Lookup(p Path) (Value, bool) {
@@ -89,7 +92,7 @@ func (s *Set) Lookup(p Path) (Value, bool) {
 			return Value{}, false
 		}
 	}
-	return Value{v}, true
+	return Value{v, s}, true
 }
 
 // Kind returns the JSON type.
@@ -123,7 +126,7 @@ func (v Value) Len() int {
 }
 
 // At returns element i of an array.
-func (v Value) At(i int) Value { return Value{v.v.GetArray()[i]} }
+func (v Value) At(i int) Value { return Value{v.v.GetArray()[i], v.set} }
 
 // Bytes returns the unescaped text of a string, a view; nil for other kinds.
 func (v Value) Bytes() []byte {
@@ -131,14 +134,6 @@ func (v Value) Bytes() []byte {
 		return nil
 	}
 	return v.v.GetStringBytes()
-}
-
-// AppendJSON appends the value as compact JSON; numbers as they were written.
-func (v Value) AppendJSON(dst []byte) []byte {
-	if v.v == nil {
-		return dst
-	}
-	return v.v.MarshalTo(dst)
 }
 
 // Equal reports whether the value is the scalar that want names: a string's text, a number as written, true or false.
@@ -150,11 +145,12 @@ func (v Value) Equal(want string) bool {
 	case KindBool:
 		return (v.v.Type() == fastjson.TypeTrue && want == "true") || (v.v.Type() == fastjson.TypeFalse && want == "false")
 	case KindNumber:
-		var buf [72]byte
-		return string(v.v.MarshalTo(buf[:0])) == want
+		// fastjson shows the text of a number in no other way, and a local array would escape.
+		v.set.scratch = v.v.MarshalTo(v.set.scratch[:0])
+		return string(v.set.scratch) == want
 	case KindArray:
-		for _, e := range v.v.GetArray() {
-			if k := (Value{e}).Kind(); k != KindArray && (Value{e}).Equal(want) {
+		for i := range v.Len() {
+			if e := v.At(i); e.Kind() != KindArray && e.Equal(want) {
 				return true
 			}
 		}

@@ -1,0 +1,143 @@
+package claims
+
+import "testing"
+
+func TestSetAccessors(t *testing.T) {
+	s := parse(t, `{"iss":"i","sub":"s","jti":"j","azp":"z","client_id":"c","exp":3,"nbf":1,"iat":2}`)
+	check := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s = %q, want %q", what, got, want)
+		}
+	}
+	check("Issuer", string(s.Issuer()), "i")
+	check("Subject", string(s.Subject()), "s")
+	check("JTI", string(s.JTI()), "j")
+	check("ClientID", string(s.ClientID()), "c") // azp only where there is no client_id
+	check("ClientID of azp", string(parse(t, `{"azp":"z"}`).ClientID()), "z")
+	check("ClientID, empty", string(parse(t, `{"azp":"z","client_id":""}`).ClientID()), "")
+	check("escaped", string(parse(t, `{"\u0069ss":"\ud83d\ude00\n\/"}`).Issuer()), "😀\n/")
+
+	// An empty string is there, and nil is not: who compares must be able to tell.
+	empty := parse(t, `{"iss":"","sub":"","jti":"","azp":""}`)
+	absent := parse(t, `{}`)
+	for _, get := range []func(*Set) []byte{(*Set).Issuer, (*Set).Subject, (*Set).JTI, (*Set).ClientID} {
+		if got := get(empty); got == nil || len(got) != 0 {
+			t.Errorf("an empty claim is %#v, want empty and not nil", got)
+		}
+		if got := get(absent); got != nil {
+			t.Errorf("an absent claim is %#v, want nil", got)
+		}
+	}
+	for _, get := range []func(*Set) (int64, bool){(*Set).Expiry, (*Set).NotBefore, (*Set).IssuedAt} {
+		if n, ok := get(absent); n != 0 || ok {
+			t.Errorf("an absent date is %d, %v, want 0, false", n, ok)
+		}
+	}
+}
+
+// A set that is used again holds nothing of the last token: not after a good one, a bad one or a Reset.
+func TestSetForgets(t *testing.T) {
+	const full = `{"iss":"i","sub":"s","jti":"j","azp":"z","client_id":"c","exp":3,"nbf":1,"iat":2,"aud":"a","scope":"r","scp":["w"],"x":1}`
+	for name, next := range map[string]func(*Set){
+		"another": func(s *Set) {
+			if err := s.Parse([]byte(`{}`)); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a bad one": func(s *Set) {
+			if err := s.Parse([]byte(`{"aud":1}`)); err == nil {
+				t.Fatal("accepted")
+			}
+		},
+		"no JSON": func(s *Set) {
+			if err := s.Parse([]byte(`{`)); err == nil {
+				t.Fatal("accepted")
+			}
+		},
+		"Reset": (*Set).Reset,
+	} {
+		s := parse(t, full)
+		if !s.HasAudience("a") || !s.HasScope("r") || !s.HasScope("w") {
+			t.Fatal("the full set is not read")
+		}
+		next(s)
+		_, hasExp := s.Expiry()
+		_, hasNbf := s.NotBefore()
+		_, hasIat := s.IssuedAt()
+		_, hasX := s.Lookup(Path{"x"})
+		if s.Issuer() != nil || s.Subject() != nil || s.JTI() != nil || s.ClientID() != nil || hasExp || hasNbf || hasIat || hasX ||
+			s.HasAudience("a") || s.HasScope("r") || s.HasScope("w") {
+			t.Errorf("after %s the set still holds %+v", name, s)
+		}
+	}
+}
+
+// The payload is copied: who reads the next request into the same memory changes nothing.
+func TestSetOwnsItsMemory(t *testing.T) {
+	payload := []byte(`{"iss":"issuer","aud":["one"],"x":{"y":"deep"}}`)
+	var s Set
+	if err := s.Parse(payload); err != nil {
+		t.Fatal(err)
+	}
+	for i := range payload {
+		payload[i] = 'X'
+	}
+	v, _ := s.Lookup(Path{"x", "y"})
+	if string(s.Issuer()) != "issuer" || !s.HasAudience("one") || string(v.Bytes()) != "deep" {
+		t.Errorf("after the payload was overwritten: %q, %q", s.Issuer(), v.Bytes())
+	}
+}
+
+func TestHasAudience(t *testing.T) {
+	check := func(aud, name string, want bool) {
+		t.Helper()
+		s := parse(t, `{"aud":`+aud+`}`)
+		if got := s.HasAudience(name); got != want {
+			t.Errorf("aud %s: HasAudience(%q) = %v, want %v", aud, name, got, want)
+		}
+	}
+	check(`"api"`, "api", true)
+	check(`"\u0061pi"`, "api", true)
+	check(`"api"`, "ap", false)
+	check(`"api"`, "api ", false)
+	check(`"api"`, "API", false)
+	check(`"api"`, "", false)
+	check(`"api other"`, "api", false) // aud is no list of words
+	check(`["x","api"]`, "api", true)
+	check(`["x","api"]`, "x,api", false)
+	check(`["x"]`, "api", false)
+	check(`"https://api.test/"`, "https://api.test", false) // byte by byte, no URL is normalised
+	if parse(t, `{}`).HasAudience("") {
+		t.Error("without aud HasAudience(\"\") = true, want false")
+	}
+}
+
+func TestHasScope(t *testing.T) {
+	check := func(payload, name string, want bool) {
+		t.Helper()
+		if got := parse(t, payload).HasScope(name); got != want {
+			t.Errorf("%s: HasScope(%q) = %v, want %v", payload, name, got, want)
+		}
+	}
+	check(`{"scope":"read write:all"}`, "read", true)
+	check(`{"scope":"read write:all"}`, "write:all", true)
+	check(`{"scope":"read write:all"}`, "write", false)
+	check(`{"scope":"read write:all"}`, "rea", false)
+	check(`{"scope":"read write:all"}`, "Read", false)
+	check(`{"scope":"read write:all"}`, "read write:all", false)
+	check(`{"scope":"read write:all"}`, "", false)
+	check(`{"scope":"  read  "}`, "read", true)
+	check(`{"scope":"  read  "}`, "", false)
+	check(`{"scope":"read\twrite"}`, "read", false) // only the space separates (RFC 6749, 3.3)
+	check(`{"scope":"read,write"}`, "read", false)
+	check(`{"scope":""}`, "", false)
+	check(`{"scope":["read","write"]}`, "write", true)
+	check(`{"scope":[]}`, "read", false)
+	check(`{"scp":["read"]}`, "read", true)
+	check(`{"scp":"read write"}`, "write", true)
+	check(`{"scope":"read","scp":["write"]}`, "write", true)
+	check(`{"scopes":"read"}`, "read", false)
+	check(`{}`, "read", false)
+	check(`{}`, "", false)
+}

@@ -13,6 +13,8 @@ FUZZ = ./verify/jose:FuzzCheckJSON \
 	./edge/config:FuzzParse \
 	./edge/config:FuzzRoutePath \
 	./edge/config:FuzzRouteHost \
+	./verify/claims:FuzzDate \
+	./verify/claims:FuzzValues \
 	./verify/conformance:FuzzOracles
 
 .PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean

@@ -3,6 +3,7 @@ package claims
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/valyala/fastjson"
 )
@@ -179,24 +180,17 @@ func contains(v *fastjson.Value, want string) bool {
 	return false
 }
 
-// HasScope reports whether scope or scp grants name. Both may be a space-separated string or an array of strings.
+// HasScope reports whether scope or scp grants name. Both may be a space-separated string or an array of strings, each of
+// them one scope: one with a space in it is none (RFC 6749, 3.3), and grants nothing.
 func (s *Set) HasScope(name string) bool {
-	return name != "" && (grants(s.scope, name) || grants(s.scp, name))
+	return name != "" && strings.IndexByte(name, ' ') < 0 && (grants(s.scope, name) || grants(s.scp, name))
 }
 
 func grants(v *fastjson.Value, want string) bool {
-	if v == nil {
-		return false
-	}
-	if v.Type() == fastjson.TypeString {
+	if v != nil && v.Type() == fastjson.TypeString {
 		return hasWord(v.GetStringBytes(), want)
 	}
-	for _, e := range v.GetArray() {
-		if hasWord(e.GetStringBytes(), want) {
-			return true
-		}
-	}
-	return false
+	return contains(v, want)
 }
 
 // hasWord reports whether list, separated by spaces (RFC 6749, 3.3), contains word.

@@ -133,6 +133,9 @@ func TestHasScope(t *testing.T) {
 	check(`{"scope":"read,write"}`, "read", false)
 	check(`{"scope":""}`, "", false)
 	check(`{"scope":["read","write"]}`, "write", true)
+	check(`{"scope":["read write"]}`, "write", false) // one element is one scope, and this is none
+	check(`{"scope":["read write"]}`, "read write", false)
+	check(`{"scp":["x read","read"]}`, "read", true)
 	check(`{"scope":[]}`, "read", false)
 	check(`{"scp":["read"]}`, "read", true)
 	check(`{"scp":"read write"}`, "write", true)

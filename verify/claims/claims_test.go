@@ -1,6 +1,29 @@
 package claims
 
-import "testing"
+import (
+	"testing"
+
+	"sallyport/verify/jose"
+)
+
+// read reads a payload the way that Verify does: the strict check of the JSON, then the claims.
+func read(payload string) (*Set, error) {
+	if err := jose.CheckJSON([]byte(payload), jose.DefaultLimits); err != nil {
+		return nil, err
+	}
+	s := new(Set)
+	return s, s.Parse([]byte(payload))
+}
+
+// parse is read of a payload that must be good.
+func parse(t testing.TB, payload string) *Set {
+	t.Helper()
+	s, err := read(payload)
+	if err != nil {
+		t.Fatalf("Parse(%s) = %v", payload, err)
+	}
+	return s
+}
 
 func TestSetAccessors(t *testing.T) {
 	s := parse(t, `{"iss":"i","sub":"s","jti":"j","azp":"z","client_id":"c","exp":3,"nbf":1,"iat":2}`)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-
-	"sallyport/verify/jose"
 )
 
 // dateTexts are numbers with the seconds that they are; ok is false for what is no date.
@@ -87,19 +85,6 @@ func TestDatesRoundToTheStricterSide(t *testing.T) {
 	check("1e-300", 0, 1)
 }
 
-// parse reads a payload the way that Verify does.
-func parse(t testing.TB, payload string) *Set {
-	t.Helper()
-	if err := jose.CheckJSON([]byte(payload), jose.DefaultLimits); err != nil {
-		t.Fatalf("%s: %v", payload, err)
-	}
-	s := new(Set)
-	if err := s.Parse([]byte(payload)); err != nil {
-		t.Fatalf("Parse(%s) = %v", payload, err)
-	}
-	return s
-}
-
 func TestParseRejectsTypes(t *testing.T) {
 	others := map[string][]string{
 		"string": {`"x"`, `""`}, "number": {`1`}, "null": {`null`}, "bool": {`true`, `false`}, "object": {`{}`}, "strings": {`["x"]`},
@@ -119,8 +104,7 @@ func TestParseRejectsTypes(t *testing.T) {
 		for kind, texts := range others {
 			for _, text := range texts {
 				payload := fmt.Sprintf(`{%q:%s}`, claim, text)
-				var s Set
-				err := s.Parse([]byte(payload))
+				s, err := read(payload)
 				if (err == nil) != ok[kind] {
 					t.Errorf("Parse(%s) = %v, want ok = %v", payload, err, ok[kind])
 				}

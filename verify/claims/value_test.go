@@ -146,12 +146,13 @@ var valueTexts = []string{
 func TestAppendJSON(t *testing.T) {
 	check := func(text, want string) {
 		t.Helper()
-		v, _ := parse(t, `{"v":`+text+`}`).Lookup(Path{"v"})
+		s := parse(t, `{"v":`+text+`}`)
+		v, _ := s.Lookup(Path{"v"})
 		for _, when := range []string{"untouched", "touched"} {
 			if got := string(v.AppendJSON([]byte("> "))); got != "> "+want {
 				t.Errorf("%s, %s: AppendJSON = %s, want > %s", text, when, got, want)
 			}
-			touch(v)
+			touch(s, "v")
 		}
 	}
 	for _, text := range valueTexts {

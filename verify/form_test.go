@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"sallyport/edge/demo"
+	"sallyport/keys"
 	"sallyport/verify"
 	"sallyport/verify/jose"
 )
@@ -40,6 +42,72 @@ func TestVerifyRejectsHS256WithRSAKey(t *testing.T) {
 	w.issuer.Algs = jose.NewAlgSet(jose.RS256, jose.HS256)
 	w.remake(t)
 	w.check(t, "HS256 allowed, key is RSA", hmacToken(t, pub.N.Bytes(), `{"alg":"HS256","kid":"RS256","typ":"at+jwt"}`, goodJSON()), verify.ReasonUnknownKey)
+}
+
+// The same with an EC key: its point, with and without the octet that says how it is written, is no secret.
+func TestVerifyRejectsHS256WithECKey(t *testing.T) {
+	w := newWorld(t, jose.ES256, jose.HS256)
+	point, err := w.signers[jose.ES256].Public().(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range [][]byte{point, point[1:], point[1:33]} {
+		for kid, want := range map[string]verify.Reason{"ES256": verify.ReasonUnknownKey, "HS256": verify.ReasonSignature} {
+			h := fmt.Sprintf(`{"alg":"HS256","kid":%q,"typ":"at+jwt"}`, kid)
+			w.check(t, "HS256 over the point, kid "+kid, hmacToken(t, secret, h, goodJSON()), want)
+		}
+		w.check(t, "HS256 over the point, no kid", hmacToken(t, secret, `{"alg":"HS256","typ":"at+jwt"}`, goodJSON()), verify.ReasonSignature)
+	}
+}
+
+// A JWK without alg serves those of the issuer's algorithms that fit its type, and never as a secret (CVE-2026-44699,
+// CVE-2026-22817).
+func TestVerifyJWKWithoutAlg(t *testing.T) {
+	w := newWorld(t, jose.RS256, jose.PS256, jose.ES256)
+	jwk, err := w.signers[jose.RS256].JWK(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(jwk, "alg")
+	delete(jwk, "kid")
+	text, err := json.Marshal(map[string]any{"keys": []any{jwk}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := w.signers[jose.RS256].Public().(*rsa.PublicKey).N.Bytes()
+	for _, c := range []struct {
+		name string
+		algs jose.AlgSet
+		want map[jose.Alg]verify.Reason // by the token's algorithm
+	}{
+		{"RS256 and HS256", jose.NewAlgSet(jose.RS256, jose.HS256), map[jose.Alg]verify.Reason{
+			jose.RS256: verify.ReasonOK, jose.PS256: verify.ReasonAlgorithm, jose.HS256: verify.ReasonUnknownKey,
+		}},
+		{"RS256 and PS256", jose.NewAlgSet(jose.RS256, jose.PS256), map[jose.Alg]verify.Reason{
+			jose.RS256: verify.ReasonOK, jose.HS256: verify.ReasonAlgorithm,
+		}},
+		{"nothing that fits", jose.NewAlgSet(jose.ES256, jose.HS256), map[jose.Alg]verify.Reason{
+			jose.RS256: verify.ReasonAlgorithm, jose.HS256: verify.ReasonUnknownKey, jose.ES256: verify.ReasonUnknownKey,
+		}},
+	} {
+		parsed, err := keys.ParseJWKS(text, keys.Options{Algs: c.algs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.issuer.Algs = c.algs
+		w.issuer.Keys.Store(verify.NewKeySet(parsed.Entries))
+		w.remake(t)
+		for alg, want := range c.want {
+			h := fmt.Sprintf(`{"alg":%q,"typ":"at+jwt"}`, alg)
+			token := ""
+			if alg == jose.HS256 {
+				token = hmacToken(t, secret, h, goodJSON())
+			} else {
+				token = w.raw(t, alg, h, goodJSON())
+			}
+			w.check(t, c.name+": "+alg.String(), token, want)
+		}
+	}
 }
 
 func TestVerifyRejectsAlgOfOtherKey(t *testing.T) {
@@ -111,8 +179,12 @@ func TestVerifyRejectsKidInjection(t *testing.T) {
 		h := `{"alg":"ES256","kid":"` + kid + `","typ":"at+jwt"}`
 		w.check(t, kid, w.raw(t, jose.ES256, h, goodJSON()), verify.ReasonUnknownKey)
 	}
-	h := `{"alg":"ES256","kid":"` + strings.Repeat("k", 257) + `","typ":"at+jwt"}`
-	w.check(t, "long kid", w.raw(t, jose.ES256, h, goodJSON()), verify.ReasonMalformed)
+	for _, n := range []int{257, 4000, 10_000} {
+		h := `{"alg":"ES256","kid":"` + strings.Repeat("k", n) + `","typ":"at+jwt"}`
+		w.check(t, "long kid", w.raw(t, jose.ES256, h, goodJSON()), verify.ReasonMalformed)
+	}
+	huge := `{"alg":"ES256","kid":"` + strings.Repeat("k", 64<<10) + `","typ":"at+jwt"}`
+	w.check(t, "kid of 64 KiB", w.raw(t, jose.ES256, huge, goodJSON()), verify.ReasonTooLarge)
 	w.check(t, "kid number", w.raw(t, jose.ES256, `{"alg":"ES256","kid":1,"typ":"at+jwt"}`, goodJSON()), verify.ReasonMalformed)
 }
 
@@ -121,11 +193,73 @@ func TestVerifyRejectsManyDots(t *testing.T) {
 	token := w.sign(t, jose.ES256, good())
 	for _, bad := range []string{
 		"", ".", "..", "...", "a.b", "a.b.", ".b.c", "a..c", token + ".", "." + token, token + "." + token,
-		strings.Repeat(".", 8000), strings.Repeat("a.", 4000), `{"payload":"x","signatures":[]}`, "a.b.c.d.e",
+		strings.Repeat(".", 8000), strings.Repeat("a.", 4000),
 	} {
 		w.check(t, "dots", bad, verify.ReasonMalformed)
 	}
 	w.check(t, "too long", strings.Repeat("a", 16<<10+1), verify.ReasonTooLarge)
+}
+
+// There is one serialization, the compact one, of signed tokens. In the JSON ones it could be asked which signature was
+// verified (CVE-2016-9122); an encrypted token is not read at all (CVE-2024-28180, CVE-2024-28122, CVE-2023-49290).
+func TestVerifyRejectsOtherSerializations(t *testing.T) {
+	w := newWorld(t, jose.ES256)
+	p := strings.Split(w.sign(t, jose.ES256, good()), ".")
+	for name, token := range map[string]string{
+		"flattened": fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2]),
+		"general":   fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`, p[1], p[0], p[2]),
+		"two signatures": fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":"e30","signature":"AA"},{"protected":%q,"signature":%q}]}`,
+			p[1], p[0], p[2]),
+		"dots in JSON":       fmt.Sprintf(`{"a":"%s.%s.%s"}`, p[0], p[1], p[2]),
+		"JWE":                strings.Join([]string{b64.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM","zip":"DEF"}`)), "", "AA", "AA", "AA"}, "."),
+		"JWE with PBES2":     strings.Join([]string{b64.EncodeToString([]byte(`{"alg":"PBES2-HS256+A128KW","p2c":2147483647}`)), "AA", "AA", "AA", "AA"}, "."),
+		"signed parts and 2": strings.Join([]string{p[0], p[1], p[2], p[2], p[2]}, "."),
+		"detached":           p[0] + ".." + p[2],
+	} {
+		w.check(t, name, token, verify.ReasonMalformed)
+	}
+	// Three parts, but a JWE's header.
+	h := `{"alg":"dir","enc":"A256GCM"}`
+	w.check(t, "JWE header", w.raw(t, jose.ES256, h, goodJSON()), verify.ReasonAlgorithm)
+	// A token inside a token: its payload is no JSON.
+	w.check(t, "nested", w.raw(t, jose.ES256, `{"alg":"ES256","kid":"ES256","typ":"at+jwt","cty":"JWT"}`, strings.Join(p, ".")), verify.ReasonMalformed)
+}
+
+// The bounds on size, depth and number, each just inside and just outside.
+func TestVerifyLimits(t *testing.T) {
+	w := newWorld(t, jose.ES256)
+	check := func(what, header, payload string, want verify.Reason) {
+		t.Helper()
+		w.check(t, what, w.raw(t, jose.ES256, header, payload), want)
+	}
+	const head = `{"alg":"ES256","kid":"ES256","typ":"at+jwt"`
+	h, body := head+`}`, strings.TrimSuffix(goodJSON(), "}")
+	// RFC 7515 has no bound; SECURITY notes 2.1: 4 KiB of header, a depth of 16, 256 members.
+	pad := func(n int) string { return head + `,"x":"` + strings.Repeat("x", n-len(head)-len(`,"x":""}`)) + `"}` }
+	check("header of 4 KiB", pad(4<<10), goodJSON(), verify.ReasonOK)
+	check("header above 4 KiB", pad(4<<10+1), goodJSON(), verify.ReasonMalformed)
+	nest := func(n int) string { return strings.Repeat(`[`, n) + strings.Repeat(`]`, n) }
+	check("depth 16", h, body+`,"x":`+nest(15)+`}`, verify.ReasonOK)
+	check("depth 17", h, body+`,"x":`+nest(16)+`}`, verify.ReasonMalformed)
+	check("depth 5000", h, body+`,"x":`+nest(5000)+`}`, verify.ReasonMalformed)
+	check("depth 16 in the header", head+`,"x":`+nest(15)+`}`, goodJSON(), verify.ReasonOK)
+	check("depth 17 in the header", head+`,"x":`+nest(16)+`}`, goodJSON(), verify.ReasonMalformed)
+	members := func(n int) (s string) {
+		for i := range n {
+			s += fmt.Sprintf(`,"m%d":1`, i)
+		}
+		return s
+	}
+	own := len(good())
+	check("256 members", h, body+members(256-own)+`}`, verify.ReasonOK)
+	check("257 members", h, body+members(257-own)+`}`, verify.ReasonMalformed)
+	check("256 members in the header", head+members(256-3)+`}`, goodJSON(), verify.ReasonOK)
+	check("257 members in the header", head+members(257-3)+`}`, goodJSON(), verify.ReasonMalformed)
+	check("257 elements", h, body+`,"x":[`+strings.Repeat("0,", 256)+`0]}`, verify.ReasonMalformed)
+	long := strings.Repeat("x", 11<<10)
+	check("a long string", h, body+`,"x":"`+long+`"}`, verify.ReasonOK)
+	check("a long token", h, body+`,"x":"`+long+long+`"}`, verify.ReasonTooLarge)
+	check("a number of 65 digits", h, body+`,"x":`+strings.Repeat("1", 65)+`}`, verify.ReasonMalformed)
 }
 
 func TestVerifyRejectsLooseBase64(t *testing.T) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"sallyport/verify/claims"
 	"sallyport/verify/jose"
@@ -88,6 +89,8 @@ func (is *Issuer) validate() error {
 		return errors.New("a duration is negative")
 	case is.AudienceUnchecked == (len(is.Audiences) > 0):
 		return errors.New("it must have audiences, or say that they are unchecked")
+	case slices.Contains(is.Audiences, ""):
+		return errors.New("one of its audiences is empty: a token whose audience is empty would pass")
 	case is.AudienceClaim != "" && is.AudienceClaim != "aud" && is.AudienceClaim != "client_id":
 		return fmt.Errorf("unknown audience claim %q", is.AudienceClaim)
 	}

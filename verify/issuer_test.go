@@ -124,6 +124,8 @@ func TestNewVerifierRejects(t *testing.T) {
 		"no name": func(i *verify.Issuer) { i.Name = "" }, "no keys": func(i *verify.Issuer) { i.Keys = nil },
 		"no algs": func(i *verify.Issuer) { i.Algs = 0 }, "no type": func(i *verify.Issuer) { i.Type = 0 },
 		"no audience": func(i *verify.Issuer) { i.Audiences = nil }, "both": func(i *verify.Issuer) { i.AudienceUnchecked = true },
+		"empty audience": func(i *verify.Issuer) { i.Audiences = []string{"a", ""} },
+		"lifetime":       func(i *verify.Issuer) { i.MaxLifetime = -1 }, "type beyond": func(i *verify.Issuer) { i.Type = verify.TypeAnyAccess + 1 },
 		"skew": func(i *verify.Issuer) { i.ClockSkew = -1 }, "audience claim": func(i *verify.Issuer) { i.AudienceClaim = "x" },
 	}
 	for name, f := range spoil {

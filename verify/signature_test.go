@@ -358,7 +358,8 @@ func TestVerifyECDSALikeStandardLibrary(t *testing.T) {
 			new(big.Int).Add(n, big.NewInt(1)),
 		}
 		accepted := 0
-		for range 8 {
+		const signers, signatures = 3, 4
+		for signer := range signers {
 			s, err := demo.NewSigner(alg, "", 0)
 			if err != nil {
 				t.Fatal(err)
@@ -379,7 +380,7 @@ func TestVerifyECDSALikeStandardLibrary(t *testing.T) {
 					accepted++
 				}
 			}
-			for range 8 {
+			for range signatures {
 				sig, err := s.Signature(input)
 				if err != nil {
 					t.Fatal(err)
@@ -392,13 +393,16 @@ func TestVerifyECDSALikeStandardLibrary(t *testing.T) {
 				new(big.Int).Sub(n, new(big.Int).SetBytes(sig[size:])).FillBytes(twin[size:])
 				check(twin)
 			}
+			if signer > 0 {
+				continue
+			}
 			for _, r := range edges {
 				for _, v := range edges {
 					check(append(r.FillBytes(make([]byte, size)), v.FillBytes(make([]byte, size))...))
 				}
 			}
 		}
-		if want := 8 * 8 * 2; accepted < want {
+		if want := signers * signatures * 2; accepted < want {
 			t.Errorf("%s: %d accepted, want at least %d", alg, accepted, want)
 		}
 	}

@@ -15,7 +15,9 @@ FUZZ = ./verify/jose:FuzzCheckJSON \
 	./edge/config:FuzzRouteHost \
 	./verify/claims:FuzzDate \
 	./verify/claims:FuzzValues \
-	./verify/conformance:FuzzOracles
+	./verify/conformance:FuzzOracles \
+	./keys:FuzzJWKS \
+	./keys:FuzzPEM
 
 .PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean
 

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/cloudflare/circl/sign/ed448"
@@ -34,10 +35,14 @@ type Options struct {
 
 const defaultMaxKeys = 100
 
-// jsonLimits bounds a key set; its size in octets is bounded where it is read.
-var jsonLimits = jose.Limits{Depth: 16, Members: 4096}
+// jsonLimits bounds a set of up to maxKeys keys; its size in octets is bounded where it is read. A key has some fifteen
+// members, its certificates included. The check for duplicates is quadratic in the members of one object, so this must not
+// be generous: 24 000 in one object, for the most keys that a config can ask for, take 0.7 s, 4096 take 40 ms.
+func jsonLimits(maxKeys int) jose.Limits {
+	return jose.Limits{Depth: 16, Members: max(4096, 24*maxKeys)}
+}
 
-// Skipped is a key that was left out. Kid is from the set, and may be anything.
+// Skipped is a key that was left out. Kid is from the set: at most 256 octets, and otherwise anything.
 type Skipped struct {
 	Index int
 	Kid   string
@@ -88,17 +93,17 @@ func (in *Interner) Sweep(current *verify.KeySet) {
 // ParseJWKS reads a JWK Set (RFC 7517, 5) that came over the network or from a file. Keys of unknown type, curve or algorithm
 // are skipped, as are malformed ones, shared secrets and keys with private members. An error means that there is no set.
 func ParseJWKS(data []byte, opt Options) (Parsed, error) {
-	root, err := parseObject(data)
+	limit := opt.MaxKeys
+	if limit == 0 {
+		limit = defaultMaxKeys
+	}
+	root, err := parseObject(data, limit)
 	if err != nil {
 		return Parsed{}, fmt.Errorf("keys: cannot read JWK set: %w", err)
 	}
 	list := root.Get("keys")
 	if list == nil || list.Type() != fastjson.TypeArray {
 		return Parsed{}, errors.New(`keys: cannot read JWK set: it has no array "keys"`)
-	}
-	limit := opt.MaxKeys
-	if limit == 0 {
-		limit = defaultMaxKeys
 	}
 	items := list.GetArray()
 	if len(items) > limit {
@@ -108,7 +113,8 @@ func ParseJWKS(data []byte, opt Options) (Parsed, error) {
 	for i, item := range items {
 		entries, err := parseJWK(item, opt)
 		if err != nil {
-			p.Skipped = append(p.Skipped, Skipped{Index: i, Kid: string(item.GetStringBytes("kid")), Why: err.Error()})
+			kid := item.GetStringBytes("kid")
+			p.Skipped = append(p.Skipped, Skipped{Index: i, Kid: string(kid[:min(len(kid), maxKid)]), Why: err.Error()})
 			continue
 		}
 		p.Entries = append(p.Entries, entries...)
@@ -118,7 +124,7 @@ func ParseJWKS(data []byte, opt Options) (Parsed, error) {
 
 // ParseJWK reads one public JWK. Unlike in a set, what is wrong with it is an error.
 func ParseJWK(data []byte, opt Options) (Parsed, error) {
-	root, err := parseObject(data)
+	root, err := parseObject(data, 1)
 	if err != nil {
 		return Parsed{}, fmt.Errorf("keys: cannot read JWK: %w", err)
 	}
@@ -141,8 +147,8 @@ func NewSecret(secret []byte, kid string, alg jose.Alg) (verify.KeyEntry, error)
 	return verify.KeyEntry{Kid: kid, HasKid: kid != "", Key: k}, nil
 }
 
-func parseObject(data []byte) (*fastjson.Value, error) {
-	if err := jose.CheckJSON(data, jsonLimits); err != nil {
+func parseObject(data []byte, maxKeys int) (*fastjson.Value, error) {
+	if err := jose.CheckJSON(data, jsonLimits(maxKeys)); err != nil {
 		return nil, err
 	}
 	return fastjson.ParseBytes(data)
@@ -215,7 +221,7 @@ func checkUse(v *fastjson.Value) error {
 			return err
 		}
 		if use != "sig" {
-			return fmt.Errorf("its use is %q, not sig", use)
+			return fmt.Errorf("its use is %.20q, not sig", use)
 		}
 	}
 	ops := v.Get("key_ops")
@@ -225,12 +231,19 @@ func checkUse(v *fastjson.Value) error {
 	if ops.Type() != fastjson.TypeArray {
 		return errors.New(`its "key_ops" is not an array`)
 	}
+	seen := map[string]bool{}
 	for _, op := range ops.GetArray() {
-		if string(op.GetStringBytes()) == "verify" {
-			return nil
+		name := string(op.GetStringBytes())
+		if op.Type() != fastjson.TypeString || seen[name] {
+			// RFC 7517, 4.3: an array of strings, in which duplicates MUST NOT be present.
+			return errors.New("its key_ops are not strings that differ")
 		}
+		seen[name] = true
 	}
-	return errors.New("its key_ops do not contain verify")
+	if !seen["verify"] {
+		return errors.New("its key_ops do not contain verify")
+	}
+	return nil
 }
 
 const maxKid = 256
@@ -258,15 +271,10 @@ func jwkAlgs(v *fastjson.Value, fitting []jose.Alg, configured jose.AlgSet) ([]j
 			return nil, err
 		}
 		alg := jose.ParseAlg([]byte(name))
-		for _, f := range fitting {
-			if f == alg {
-				return []jose.Alg{alg}, nil
-			}
+		if alg == jose.AlgInvalid || !slices.Contains(fitting, alg) {
+			return nil, fmt.Errorf("its alg %.20q is unknown or does not fit its type", name)
 		}
-		return nil, fmt.Errorf("its alg %.20q is unknown or does not fit its type", name)
-	}
-	if fitting[0] == jose.MLDSA44 || fitting[0] == jose.MLDSA65 || fitting[0] == jose.MLDSA87 {
-		return nil, errors.New("it has no alg, which AKP keys must have")
+		return []jose.Alg{alg}, nil
 	}
 	if configured == 0 {
 		return fitting[:1], nil
@@ -388,7 +396,7 @@ func okpKey(v *fastjson.Value) (any, []jose.Alg, error) {
 	return ed448.PublicKey(x), []jose.Alg{jose.Ed448, jose.EdDSA}, nil
 }
 
-// akpKey reads an ML-DSA key (RFC 9964): alg decides what pub is.
+// akpKey reads an ML-DSA key (RFC 9964): alg, which must be there, decides what pub is.
 func akpKey(v *fastjson.Value) (any, []jose.Alg, error) {
 	name, err := member(v, "alg")
 	if err != nil {

@@ -14,13 +14,15 @@ import (
 
 // ParsePEM reads one public key: a PUBLIC KEY (PKIX), RSA PUBLIC KEY (PKCS #1) or CERTIFICATE block, of which only the key
 // is used. alg is required, since PEM does not say it. An empty kid is none. A private key, or more than one block, is an
-// error.
+// error. Text before the block is not (RFC 7468, 2: tools write a readable form there); after it nothing may stand.
 func ParsePEM(data []byte, kid string, alg jose.Alg, opt Options) (Parsed, error) {
 	block, rest := pem.Decode(data)
 	if block == nil {
 		return Parsed{}, errors.New("keys: cannot read PEM: no PEM block found")
 	}
-	if len(bytes.TrimSpace(rest)) > 0 {
+	// pem.Decode passes over a block that it cannot read, so blocks are counted by how they begin: the second of two must
+	// not silently become the key because the first is damaged.
+	if len(bytes.TrimSpace(rest)) > 0 || bytes.Count(data, []byte("-----BEGIN ")) != 1 {
 		return Parsed{}, errors.New("keys: cannot read PEM: it must hold one block and nothing else")
 	}
 	public, err := pemKey(block)
@@ -44,6 +46,10 @@ func pemKey(block *pem.Block) (any, error) {
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return nil, err
+		}
+		if cert.PublicKey == nil {
+			// x509 knows no such key, RSASSA-PSS (RFC 4055, 1.2) for one: a plain rsaEncryption key serves PS256 too.
+			return nil, errors.New("its key is of an unknown type")
 		}
 		return cert.PublicKey, nil
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):

@@ -164,6 +164,9 @@ func newRSA(alg jose.Alg, pub *rsa.PublicKey, opt KeyOptions) (scheme, []byte, e
 		limit = defaultMaxRSABits
 	}
 	limit = min(limit, maxRSABits)
+	if pub.N == nil || pub.N.Sign() <= 0 {
+		return nil, nil, errors.New("modulus is not positive")
+	}
 	bits := pub.N.BitLen()
 	switch {
 	case bits < minRSABits:

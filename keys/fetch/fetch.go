@@ -1,6 +1,9 @@
 // Package fetch keeps an issuer's keys current over HTTP: OIDC discovery, JWKS, refresh in the background.
 //
 // No request ever fetches. A Source is asked for nothing but hints; its one loop decides when to go out (SECURITY notes 2.5).
+//
+// A provider's answers are not trusted to be answers: size, time, redirects and addresses are bounded, and nothing of them is
+// logged but short, quoted pieces. Names of URLs in errors and logs are without query and credentials.
 package fetch
 
 import (
@@ -12,6 +15,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +30,8 @@ type Config struct {
 	Issuer          string
 	Discovery       string // "oidc", "oauth", or the URL of the metadata document
 	JWKSURI         string
-	AllowHTTP       bool // http:// too; for loopback
-	AllowPrivate    bool // a jwks_uri learned from discovery may lead to a private address
+	AllowHTTP       bool // http:// too; a learned jwks_uri may lead to loopback, for the demo and for tests
+	AllowPrivate    bool // a jwks_uri learned from discovery may lead to any address
 	RootCAs         *x509.CertPool
 	CAFile          string // where RootCAs came from; for Equal
 	CAData          string // and what it held; for Equal
@@ -87,6 +91,15 @@ func New(cfg Config, log *slog.Logger) (*Source, error) {
 	if (cfg.Discovery == "") == (cfg.JWKSURI == "") {
 		return nil, fmt.Errorf("fetch: issuer %q: exactly one of discovery and jwks_uri is needed", cfg.Issuer)
 	}
+	switch {
+	case cfg.Issuer == "":
+		return nil, errors.New("fetch: an issuer has no name, so no document can be told to be its own")
+	case cfg.RefreshInterval <= 0 || cfg.Timeout <= 0 || cfg.MinHintInterval <= 0:
+		// Without them the loop would never pause, or never succeed.
+		return nil, fmt.Errorf("fetch: issuer %q: refresh interval, timeout and hint interval must be above zero", cfg.Issuer)
+	case cfg.MaxBytes <= 0:
+		return nil, fmt.Errorf("fetch: issuer %q: no bound for the size of a document", cfg.Issuer)
+	}
 	s := &Source{cfg: cfg, log: log, interner: keys.NewInterner(), hint: make(chan struct{}, 1)}
 	s.client, s.learned = newClient(cfg, false), newClient(cfg, true)
 	first := cfg.JWKSURI
@@ -134,8 +147,16 @@ func (s *Source) Status() Status {
 // Run fetches at once and then refreshes until ctx ends, whose error it returns. A failed fetch keeps the last good keys and
 // is tried again after 1 s, doubling up to a minute; delays are jittered by an eighth so that a fleet does not fetch in step.
 func (s *Source) Run(ctx context.Context) error {
+	defer s.client.CloseIdleConnections()
+	defer s.learned.CloseIdleConnections()
 	backoff := firstBackoff
 	for {
+		// A hint is answered by the first fetch that begins after it. One that comes while a fetch is on its way stays: the
+		// provider may have answered before it had the key.
+		select {
+		case <-s.hint:
+		default:
+		}
 		next, err := s.refresh(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -154,7 +175,7 @@ func (s *Source) Run(ctx context.Context) error {
 }
 
 // wait sleeps for d, or until a hint, which is heard MinHintInterval after the last fetch at the earliest. While fetches
-// fail, hints change nothing: the back-off stands.
+// fail, hints change nothing: the back-off stands, and the try that ends it answers them.
 func (s *Source) wait(ctx context.Context, d time.Duration, failing bool) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -185,11 +206,24 @@ func jitter(d time.Duration) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/8+1))
 }
 
+// maxErrorText bounds an error's text in octets. It may quote what a provider sent: a status line, the names in a
+// certificate, a URL.
+const maxErrorText = 512
+
+func errorText(err error) string {
+	text := err.Error()
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorText], "") + "…"
+}
+
 func (s *Source) failed(err error, retry time.Duration) {
+	text := errorText(err)
 	s.failures.Add(1)
 	s.mu.Lock()
-	again := s.lastError == err.Error()
-	s.lastError = err.Error()
+	again := s.lastError == text
+	s.lastError = text
 	s.mu.Unlock()
 	level := slog.LevelError
 	if again {
@@ -199,7 +233,7 @@ func (s *Source) failed(err error, retry time.Duration) {
 	if s.store.Load() == nil {
 		keep = "there are no keys yet, so tokens of this issuer are answered with 503"
 	}
-	s.log.Log(context.Background(), level, "keys: cannot fetch; "+keep, "issuer", s.cfg.Issuer, "error", err, "retry_in", retry)
+	s.log.Log(context.Background(), level, "keys: cannot fetch; "+keep, "issuer", s.cfg.Issuer, "error", text, "retry_in", retry)
 }
 
 // refresh fetches once and replaces the set. It returns when to fetch next.
@@ -223,11 +257,11 @@ func (s *Source) refresh(ctx context.Context) (time.Duration, error) {
 		Algs: s.cfg.Algs, MaxKeys: s.cfg.MaxKeys, MaxRSABits: s.cfg.MaxRSABits, Intern: s.interner,
 	})
 	if err != nil {
-		return 0, fmt.Errorf("fetch: %s: %w", uri, err)
+		return 0, fmt.Errorf("fetch: %s: %w", shown(uri), err)
 	}
 	if len(parsed.Entries) == 0 {
 		// An empty set would refuse everybody; a provider has no use for one. It is taken for a fault, loudly.
-		return 0, fmt.Errorf("fetch: %s holds no usable key (%d skipped%s)", uri, len(parsed.Skipped), firstWhy(parsed.Skipped))
+		return 0, fmt.Errorf("fetch: %s holds no usable key (%d skipped%s)", shown(uri), len(parsed.Skipped), firstWhy(parsed.Skipped))
 	}
 	s.replace(parsed)
 	next := s.cfg.RefreshInterval
@@ -272,18 +306,26 @@ func (s *Source) replace(parsed keys.Parsed) {
 // discoveryURL returns where the metadata is: OpenID Connect Discovery, 4, appends its path to the issuer, RFC 8414, 3, puts
 // it between host and path.
 func discoveryURL(cfg Config) (string, error) {
-	switch cfg.Discovery {
-	case "oidc":
-		return trimSlash(cfg.Issuer) + "/.well-known/openid-configuration", nil
-	case "oauth":
-		u, err := url.Parse(cfg.Issuer)
-		if err != nil || u.Host == "" {
-			return "", fmt.Errorf("fetch: issuer %q is not a URL, so nothing can be discovered", cfg.Issuer)
-		}
-		u.Path = "/.well-known/oauth-authorization-server" + trimSlash(u.Path)
-		return u.String(), nil
+	if cfg.Discovery != "oidc" && cfg.Discovery != "oauth" {
+		return cfg.Discovery, nil
 	}
-	return cfg.Discovery, nil
+	if err := checkURL(cfg.Issuer, cfg.AllowHTTP); err != nil {
+		return "", fmt.Errorf("fetch: nothing can be discovered from the issuer: %w", err)
+	}
+	if strings.ContainsAny(cfg.Issuer, "?#") {
+		// OpenID Connect Discovery, 3; RFC 8414, 2: an issuer has no query and no fragment.
+		return "", fmt.Errorf("fetch: issuer %q has a query or a fragment, so nothing can be discovered", cfg.Issuer)
+	}
+	if cfg.Discovery == "oidc" {
+		return trimSlash(cfg.Issuer) + "/.well-known/openid-configuration", nil
+	}
+	// The path is moved as it is written, escapes included.
+	afterScheme := strings.Index(cfg.Issuer, "://") + len("://")
+	origin, path := cfg.Issuer, ""
+	if i := strings.IndexByte(cfg.Issuer[afterScheme:], '/'); i >= 0 {
+		origin, path = cfg.Issuer[:afterScheme+i], cfg.Issuer[afterScheme+i:]
+	}
+	return origin + "/.well-known/oauth-authorization-server" + trimSlash(path), nil
 }
 
 func trimSlash(s string) string {
@@ -293,19 +335,35 @@ func trimSlash(s string) string {
 	return s
 }
 
+// checkURL permits absolute https URLs without credentials, and http ones where the config does. Its errors show raw only
+// where it can hold no credentials.
 func checkURL(raw string, allowHTTP bool) error {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil || u.Host == "":
-		return fmt.Errorf("%q is not an absolute URL", raw)
-	case u.User != nil:
+	case strings.Contains(raw, "@") && (err != nil || u.Host == "" || u.User != nil):
 		return errors.New("the URL must not hold credentials")
+	case err != nil || u.Hostname() == "":
+		name, _, _ := strings.Cut(raw, "?")
+		return fmt.Errorf("%.200q is not an absolute URL", name)
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && allowHTTP:
 		return nil
 	case u.Scheme == "http":
-		return fmt.Errorf("%q is not https; allow_http = true permits it, for loopback", raw)
+		return fmt.Errorf("%.200q is not https; allow_http = true permits it, for loopback", shown(raw))
 	}
-	return fmt.Errorf("%q is not an https URL", raw)
+	return fmt.Errorf("%.200q is not an https URL", shown(raw))
+}
+
+// shown is a URL as errors and logs show it. A query may hold an API key.
+func shown(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(unreadable URL)"
+	}
+	u.User, u.Fragment = nil, ""
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.String()
 }

@@ -162,7 +162,7 @@ func (h *handles) prepareUpstream(next *preparedHandles, uc *config.Upstream) er
 	uh := &upstreamHandle{cfg: cfg}
 	uh.pool = upstream.New(cfg, func(endpoint string) upstream.Client {
 		return h1.NewClient(h1.Options{
-			Address: endpoint, TLS: cfg.TLS, MaxConns: cfg.MaxConnections, MaxHead: maxResponseHead,
+			Address: endpoint, TLS: tlsconf.ForEndpoint(cfg.TLS, endpoint), MaxConns: cfg.MaxConnections, MaxHead: maxResponseHead,
 			ConnectTimeout: cfg.ConnectTimeout, ResponseTimeout: cfg.ResponseTimeout, IdleTimeout: cfg.IdleTimeout,
 		})
 	})

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +19,9 @@ import (
 var versions = map[string]uint16{"": tls.VersionTLS12, "1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
 // Server loads a listener's certificates. A request for a name gets the certificate for exactly it, else one with a
-// wildcard for it, else the first.
+// wildcard for it, else the first. Of several for one name (RSA for old clients beside ECDSA) it gets the first that the
+// client can use. An expired certificate is refused here; one that expires later goes on being served, since any other answer
+// would be worse for the clients.
 func Server(cfg *config.ListenerTLS) (*tls.Config, error) {
 	min, ok := versions[cfg.MinVersion]
 	if !ok {
@@ -27,7 +30,7 @@ func Server(cfg *config.ListenerTLS) (*tls.Config, error) {
 	if len(cfg.Certificates) == 0 {
 		return nil, errors.New("tlsconf: no certificate")
 	}
-	byName := map[string]*tls.Certificate{}
+	byName := map[string][]*tls.Certificate{}
 	var first *tls.Certificate
 	for _, c := range cfg.Certificates {
 		cert, err := load(c)
@@ -39,9 +42,7 @@ func Server(cfg *config.ListenerTLS) (*tls.Config, error) {
 		}
 		for _, name := range cert.Leaf.DNSNames {
 			name = strings.ToLower(name)
-			if byName[name] == nil {
-				byName[name] = cert
-			}
+			byName[name] = append(byName[name], cert)
 		}
 	}
 	return &tls.Config{
@@ -49,13 +50,17 @@ func Server(cfg *config.ListenerTLS) (*tls.Config, error) {
 		NextProtos: []string{"http/1.1"},
 		GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			name := strings.ToLower(strings.TrimSuffix(h.ServerName, "."))
-			if c := byName[name]; c != nil {
-				return c, nil
+			list := byName[name]
+			if _, parent, ok := strings.Cut(name, "."); ok && len(list) == 0 {
+				list = byName["*."+parent] // RFC 9525, 6.3: a wildcard is for one label
 			}
-			if _, parent, ok := strings.Cut(name, "."); ok {
-				if c := byName["*."+parent]; c != nil {
+			for _, c := range list {
+				if len(list) == 1 || h.SupportsCertificate(c) == nil {
 					return c, nil
 				}
+			}
+			if len(list) > 0 {
+				return list[0], nil
 			}
 			return first, nil
 		},
@@ -86,13 +91,30 @@ func load(c config.Certificate) (*tls.Certificate, error) {
 	return &cert, nil
 }
 
+// ForEndpoint returns an upstream's settings for one endpoint, host:port: without a server_name the certificate must be for its
+// host. nil stays nil.
+func ForEndpoint(tc *tls.Config, endpoint string) *tls.Config {
+	if tc == nil || tc.ServerName != "" {
+		return tc
+	}
+	host, _, err := net.SplitHostPort(endpoint)
+	if err != nil {
+		host = endpoint
+	}
+	tc = tc.Clone() // shares the session cache, which is by server name
+	tc.ServerName = host
+	return tc
+}
+
 // Upstream makes the settings for an upstream and a key that is equal for equal settings, files' contents included.
 func Upstream(cfg *config.UpstreamTLS) (*tls.Config, string, error) {
 	min, ok := versions[cfg.MinVersion]
 	if !ok {
 		return nil, "", fmt.Errorf("tlsconf: unknown min_version %q (allowed: 1.2, 1.3)", cfg.MinVersion)
 	}
-	tc := &tls.Config{MinVersion: min, ServerName: cfg.ServerName, NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(64)}
+	tc := &tls.Config{
+		MinVersion: min, ServerName: cfg.ServerName, NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(64),
+	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %q %q ", min, cfg.ServerName, cfg.CAFile)
 	if cfg.CAFile != "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloudflare/circl/sign/ed448"
 
+	"sallyport/verify"
 	"sallyport/verify/jose"
 )
 
@@ -32,7 +33,11 @@ func ParseSigner(data []byte) (*Signer, error) {
 	case "RSA":
 		s.key, err = parseRSA(j.N, j.E, j.P, j.Q, d)
 	case "EC":
-		s.key, err = ecdsa.ParseRawPrivateKey(curveOf(s.Alg), d)
+		if curve := curveOf(s.Alg); j.Crv != curve.Params().Name {
+			err = fmt.Errorf("crv %.20q does not fit %s", j.Crv, s.Alg)
+		} else {
+			s.key, err = ecdsa.ParseRawPrivateKey(curve, d)
+		}
 	case "OKP":
 		s.key, err = parseOKP(j.Crv, d)
 	case "AKP":
@@ -42,6 +47,10 @@ func ParseSigner(data []byte) (*Signer, error) {
 		s.key = seed(d)
 	case "oct":
 		s.key = d
+	}
+	if err == nil {
+		// The key must be one that the proxy would take for alg: no signer may say in its tokens what it is not.
+		_, err = verify.NewKeyOpts(s.Alg, s.Public(), verify.KeyOptions{MaxRSABits: 8192})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("demo: cannot read private JWK: %w", err)

@@ -98,13 +98,13 @@ var (
 
 // isPublic reports whether a, which is not an IPv4 address in IPv6 form, is one that anybody on the Internet could reach.
 func isPublic(a netip.Addr) bool {
-	// A public address has no zone, and with one netip's predicates and Prefix.Contains miss: "::%lo", which dials this
-	// host, is not netip's unspecified address.
-	if a.Zone() != "" || !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() {
 		return false
 	}
 	special := notPublic4
 	if a.Is6() {
+		// False for an address with a zone as well, which netip's predicates do not all see through: "::%lo" is not its
+		// unspecified address, and dials this host.
 		if !global6.Contains(a) {
 			return false
 		}

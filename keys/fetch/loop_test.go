@@ -314,7 +314,7 @@ func TestRunTimeoutCoversDiscovery(t *testing.T) {
 		if st := s.Status(); st.Failures != 0 {
 			t.Errorf("just before the timeout: Status() = %+v", st)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if st := s.Status(); st.Failures != 1 || st.Ready || !strings.Contains(st.LastError, "/jwks") || !strings.Contains(st.LastError, "deadline") {
 			t.Errorf("3 s for the metadata and 3 s for the keys with a timeout of 5 s: Status() = %+v, want a failure at the keys", st)

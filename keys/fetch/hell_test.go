@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -80,6 +81,12 @@ func elsewhere(t *testing.T) *provider {
 	return p
 }
 
+// bomb is 16 MiB of white space, in some 16 KiB.
+var bomb = sync.OnceValue(func() []byte {
+	z := zeros(16 << 20)
+	return gzipped(&z)
+})
+
 // zeros reads as n octets of white space.
 type zeros int
 
@@ -99,7 +106,6 @@ func (z *zeros) Read(b []byte) (int, error) {
 func faults(t *testing.T, p *provider, at, good string) []fault {
 	short := 200 * time.Millisecond
 	other := elsewhere(t)
-	bomb := zeros(64 << 20)
 	packed := gzipped(strings.NewReader(good))
 	host := strings.TrimPrefix(p.url, "http://")
 	return []fault{
@@ -131,15 +137,15 @@ func faults(t *testing.T, p *provider, at, good string) []fault {
 
 		{name: "endless body", answer: endless("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat(" ", 16<<10)), want: "larger than 65536 bytes"},
 		{name: "10 GB", answer: endless("HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n", strings.Repeat(" ", 16<<10)), want: "larger than 65536 bytes"},
-		{name: "endless chunks", answer: endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n"), want: "larger than 65536 bytes"},
+		{name: "endless chunks", answer: endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", strings.Repeat("1\r\n \r\n", 1000)), want: "larger than 65536 bytes"},
 		{name: "one octet too many", answer: text(good + strings.Repeat(" ", 64<<10+1-len(good))), want: "larger than 65536 bytes"},
-		{name: "gzip bomb", answer: encoded("gzip", gzipped(&bomb)), want: "larger than 65536 bytes"},
+		{name: "gzip bomb", answer: encoded("gzip", bomb()), want: "larger than 65536 bytes"},
 		{name: "no gzip", answer: encoded("gzip", []byte(good)), want: "gzip"},
 		{name: "gzip cut off", answer: encoded("gzip", packed[:len(packed)/2]), want: "unexpected EOF"},
 		{name: "encoding not asked for", answer: encoded("br", []byte("\x1b\x2e\x00")), want: "JSON"},
 		{name: "endless head", answer: endless("HTTP/1.1 200 OK\r\n", "X-Filler: "+strings.Repeat("x", 4<<10)+"\r\n"), want: "headers exceeded"},
 		{name: "endless line in the head", answer: endless("HTTP/1.1 200 OK\r\nX: ", strings.Repeat("x", 16<<10)), want: "headers exceeded"},
-		{name: "endless interim responses", answer: endless("", "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"), want: ""},
+		{name: "endless interim responses", answer: endless("", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", 100)), want: ""},
 
 		{name: "one octet at a time", answer: drip, want: "deadline exceeded", timeout: short},
 		{name: "silence", answer: hang, want: "deadline exceeded", timeout: short},

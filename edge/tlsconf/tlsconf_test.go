@@ -376,7 +376,7 @@ func TestServerRejects(t *testing.T) {
 	}
 	check("no certificate file", config.Certificate{CertFile: good.CertFile + ".no", KeyFile: good.KeyFile}, "cannot read certificate")
 	check("no key file", config.Certificate{CertFile: good.CertFile, KeyFile: good.KeyFile + ".no"}, "cannot read key")
-	check("key is a folder", config.Certificate{CertFile: good.CertFile, KeyFile: t.TempDir()}, "not a regular file")
+	check("key is a folder", config.Certificate{CertFile: good.CertFile, KeyFile: t.TempDir()}, "is a directory")
 	check("key of another certificate", withKey(keyPEM(t, ecKey(t)), 0o600), "private key does not match")
 	check("key and certificate exchanged", config.Certificate{CertFile: good.KeyFile, KeyFile: good.CertFile}, "")
 	check("key empty", withKey(nil, 0o600), "key")

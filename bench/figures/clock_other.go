@@ -1,0 +1,12 @@
+//go:build !linux
+
+package main
+
+import "time"
+
+var started = time.Now()
+
+func lockThread() {}
+
+// threadTime is wall time where no clock of the thread is known.
+func threadTime() time.Duration { return time.Since(started) }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"sallyport/bench/corpus"
+	"sallyport/bench/load"
+	"sallyport/bench/proc"
+	"sallyport/verify/jose"
+)
+
+const (
+	// proxyTokens is how many different tokens take turns; one short run sends each once.
+	proxyTokens = 5000
+	proxyConns  = 32
+)
+
+func reexec() { proc.Main() }
+
+// proxyFigures compare the CPU time of one request through sallyport with that through the bare proxy. Each has one CPU and
+// GOMAXPROCS=1, load and upstream share the other one, and the time is that of the process's own CPU clock.
+func proxyFigures() []Figure {
+	return []Figure{
+		{
+			Name: "proxy/hs256-audit-on/cpu-vs-bare", Goal: AtMost(1.4), Lacks: twoCPUs,
+			Ratio: cpuVersusBare(proxyOptions{alg: jose.HS256, audit: true}),
+		},
+	}
+}
+
+type proxyOptions struct {
+	alg   jose.Alg
+	audit bool
+}
+
+// twoCPUs says what is wrong when proxy and load cannot have a CPU each.
+func twoCPUs() string {
+	if _, _, err := proc.Split(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func cpuVersusBare(opt proxyOptions) func(*Env) (Pair, error) {
+	return func(env *Env) (p Pair, err error) {
+		b := &bed{env: env}
+		defer func() {
+			if err != nil {
+				p.close()
+				b.close()
+			}
+		}()
+		if err = b.start(opt.alg); err != nil {
+			return p, err
+		}
+		if p.Num, err = b.sallyport(opt); err != nil {
+			return p, err
+		}
+		if p.Den, err = b.bare(); err != nil {
+			return p, err
+		}
+		if p.Twin, err = b.bare(); err != nil {
+			return p, err
+		}
+		stop := p.Num.Close
+		p.Num.Close = func() { stop(); b.close() }
+		return p, nil
+	}
+}
+
+// A bed is what the arms share: the requests and the CPUs.
+type bed struct {
+	env      *Env
+	measured int // CPU of the proxies
+	corpus   *corpus.Corpus
+	requests [][]byte
+	unpin    func()
+}
+
+func (b *bed) start(alg jose.Alg) error {
+	measured, rest, err := proc.Split()
+	if err != nil {
+		return err
+	}
+	b.measured = measured
+	if b.corpus, err = corpus.New(alg, proxyTokens, time.Now()); err != nil {
+		return err
+	}
+	b.requests = b.corpus.Requests()
+	b.unpin, err = proc.Pin(rest)
+	return err
+}
+
+func (b *bed) close() {
+	if b.unpin != nil {
+		b.unpin()
+	}
+}
+
+func (b *bed) bare() (Arm, error) {
+	return b.arm(func(address, upstream string) ([]string, error) {
+		return []string{filepath.Join(b.env.Tools, "bare"), "-listen", address, "-upstream", upstream}, nil
+	})
+}
+
+const proxyConfig = `
+[[listener]]
+address = %q
+max_connections = 1000
+max_requests_per_connection = 1000000000
+[[issuer]]
+issuer = %q
+audiences = [%q]
+algorithms = [%q]
+[[issuer.keys]]
+%s
+[[upstream]]
+name = "up"
+endpoints = [%q]
+[[route]]
+name = "orders"
+path = "/api/orders/*"
+require.scopes = ["orders.read"]
+claim_headers = { X-User = "sub", X-Roles = "roles" }
+upstream = "up"
+[audit]
+output = %q
+[admin]
+address = ""
+[log]
+level = "warn"
+`
+
+// sallyport starts the binary under test with a config as somebody would write it: a scope, two claim headers, the audit log
+// in a file.
+func (b *bed) sallyport(opt proxyOptions) (Arm, error) {
+	return b.arm(func(address, upstream string) ([]string, error) {
+		dir, err := os.MkdirTemp(b.env.Dir, "sallyport-")
+		if err != nil {
+			return nil, err
+		}
+		key, err := b.corpus.WriteKey(dir)
+		if err != nil {
+			return nil, err
+		}
+		audit := "off"
+		if opt.audit {
+			audit = filepath.Join(dir, "audit.log")
+		}
+		config := fmt.Sprintf(proxyConfig, address, corpus.Issuer, corpus.Audience, opt.alg.String(), key, upstream, audit)
+		path := filepath.Join(dir, "sallyport.toml")
+		return []string{b.env.Sallyport, "serve", "-config", path}, os.WriteFile(path, []byte(config), 0o600)
+	})
+}
+
+// arm starts a proxy between two free ports, connects to it, and makes one short run a turn through all requests. The cost
+// is CPU time in nanoseconds for one request.
+func (b *bed) arm(command func(address, upstream string) (argv []string, err error)) (Arm, error) {
+	l, err := load.Listen()
+	if err != nil {
+		return Arm{}, err
+	}
+	address, err := proc.FreeAddress()
+	if err != nil {
+		l.Close()
+		return Arm{}, err
+	}
+	argv, err := command(address, l.Upstream())
+	if err != nil {
+		l.Close()
+		return Arm{}, err
+	}
+	p, err := proc.Start(b.measured, argv...)
+	if err == nil {
+		if err = p.WaitListening(address); err == nil {
+			err = l.Dial(address, proxyConns, b.requests)
+		}
+		if err != nil {
+			p.Stop()
+		}
+	}
+	if err != nil {
+		l.Close()
+		return Arm{}, err
+	}
+	run := func() (float64, error) {
+		before, err := p.CPUTime()
+		if err != nil {
+			return 0, err
+		}
+		if _, err := l.Run(len(b.requests)); err != nil {
+			return 0, fmt.Errorf("%s: %w", filepath.Base(argv[0]), err)
+		}
+		after, err := p.CPUTime()
+		return float64(after-before) / float64(len(b.requests)), err
+	}
+	return Arm{Run: run, Close: func() { p.Stop(); l.Close() }}, nil
+}

@@ -103,7 +103,8 @@ func (x *exchange) release() {
 	x.dec.Reset()
 	x.fields.Reset()
 	x.up.Reset()
-	x.req, x.rec = gate.Request{}, audit.Record{}
+	x.req = gate.Request{}
+	x.rec.Reset()
 	clear(x.head)
 	x.head, x.scratch, x.peerBuf, x.clientBuf = x.head[:0], x.scratch[:0], x.peerBuf[:0], x.clientBuf[:0]
 	x.call = call{}

@@ -33,6 +33,14 @@ type Record struct {
 	// Must says that the request was let through on the promise of a record (when_full = "refuse"): there is room for it even
 	// when the log has filled up since. So the buffer is exceeded by no more than the requests in flight.
 	Must bool
+
+	line []byte // Log's, so that encoding needs no lock; reused
+}
+
+// Reset forgets the request and wipes what was written about it, keeping the memory.
+func (r *Record) Reset() {
+	clear(r.line)
+	*r = Record{line: r.line[:0]}
 }
 
 // Options is where the log goes.
@@ -101,6 +109,7 @@ func openFile(path string) (*os.File, error) {
 // Log takes a record, which it copies, and reports whether it did: there was room, and the log has not ended. It does no
 // I/O. Only what finds no room is counted, since another log may take what comes after the end.
 func (l *Log) Log(r *Record) bool {
+	r.line = appendRecord(r.line[:0], r, l.opt.WithQuery)
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -111,7 +120,7 @@ func (l *Log) Log(r *Record) bool {
 		l.dropped.Add(1)
 		return false
 	}
-	l.pending = appendRecord(l.pending, r, l.opt.WithQuery)
+	l.pending = append(l.pending, r.line...)
 	l.ends++
 	first := l.ends == 1
 	l.mu.Unlock()
@@ -144,6 +153,8 @@ const flushInterval = 20 * time.Millisecond
 // Run writes until ctx ends, then writes what is left.
 func (l *Log) Run(ctx context.Context) error {
 	var spare []byte
+	pause := time.NewTimer(0)
+	<-pause.C
 	for {
 		select {
 		case <-ctx.Done():
@@ -155,9 +166,10 @@ func (l *Log) Run(ctx context.Context) error {
 		case <-l.wake:
 		}
 		spare = l.flush(spare)
+		pause.Reset(flushInterval)
 		select {
 		case <-ctx.Done():
-		case <-time.After(flushInterval):
+		case <-pause.C:
 		}
 	}
 }

@@ -2,63 +2,80 @@ package audit
 
 import (
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
-// appendRecord appends r as one line of JSON.
+// appendRecord appends r as one line of JSON. Each name is written with what comes before it, in one piece.
 func appendRecord(dst []byte, r *Record, withQuery bool) []byte {
 	dst = append(dst, `{"time":"`...)
-	dst = r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	dst = append(dst, '"')
-	dst = appendBytes(dst, "request_id", r.RequestID, true)
-	dst = appendBytes(dst, "peer", r.Peer, true)
-	dst = appendBytes(dst, "client", r.Client, false)
-	dst = appendBytes(dst, "method", r.Method, true)
-	dst = appendBytes(dst, "host", r.Host, true)
-	dst = appendBytes(dst, "path", r.Path, true)
+	dst = appendTime(dst, r.Time)
+	dst = appendQuoted(append(dst, `","request_id":`...), r.RequestID)
+	dst = appendQuoted(append(dst, `,"peer":`...), r.Peer)
+	dst = appendOptional(dst, `,"client":`, r.Client)
+	dst = appendQuoted(append(dst, `,"method":`...), r.Method)
+	dst = appendQuoted(append(dst, `,"host":`...), r.Host)
+	dst = appendQuoted(append(dst, `,"path":`...), r.Path)
 	if withQuery {
-		dst = appendBytes(dst, "query", r.Query, false)
+		dst = appendOptional(dst, `,"query":`, r.Query)
 	}
-	dst = appendString(dst, "route", r.Route, true)
-	dst = appendString(dst, "verdict", r.Verdict, true)
-	dst = appendString(dst, "reason", r.Reason, true)
-	dst = appendString(dst, "detail", r.Detail, false)
-	dst = appendString(dst, "iss", r.Issuer, false)
-	dst = appendBytes(dst, "sub", r.Subject, false)
-	dst = appendBytes(dst, "jti", r.JTI, false)
-	dst = appendBytes(dst, "kid", r.Kid, false)
-	dst = appendString(dst, "alg", r.Alg, false)
-	dst = appendString(dst, "upstream", r.Upstream, false)
-	dst = appendInt(dst, "status", int64(r.Status))
-	dst = appendInt(dst, "bytes_in", r.BytesIn)
-	dst = appendInt(dst, "bytes_out", r.BytesOut)
-	dst = appendInt(dst, "duration_us", r.Duration.Microseconds())
+	dst = appendQuoted(append(dst, `,"route":`...), r.Route)
+	dst = appendQuoted(append(dst, `,"verdict":`...), r.Verdict)
+	dst = appendQuoted(append(dst, `,"reason":`...), r.Reason)
+	dst = appendOptional(dst, `,"detail":`, r.Detail)
+	dst = appendOptional(dst, `,"iss":`, r.Issuer)
+	dst = appendOptional(dst, `,"sub":`, r.Subject)
+	dst = appendOptional(dst, `,"jti":`, r.JTI)
+	dst = appendOptional(dst, `,"kid":`, r.Kid)
+	dst = appendOptional(dst, `,"alg":`, r.Alg)
+	dst = appendOptional(dst, `,"upstream":`, r.Upstream)
+	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(r.Status), 10)
+	dst = strconv.AppendInt(append(dst, `,"bytes_in":`...), r.BytesIn, 10)
+	dst = strconv.AppendInt(append(dst, `,"bytes_out":`...), r.BytesOut, 10)
+	dst = strconv.AppendInt(append(dst, `,"duration_us":`...), r.Duration.Microseconds(), 10)
 	return append(dst, "}\n"...)
 }
 
-func appendKey(dst []byte, key string) []byte {
-	dst = append(dst, ',', '"')
-	dst = append(dst, key...)
-	return append(dst, '"', ':')
+// appendTime appends t as RFC 3339 with milliseconds in UTC. AppendFormat would read its layout anew each time.
+func appendTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	dst = appendDigits(dst, year, 4)
+	dst = appendDigits(append(dst, '-'), int(month), 2)
+	dst = appendDigits(append(dst, '-'), day, 2)
+	dst = appendDigits(append(dst, 'T'), hour, 2)
+	dst = appendDigits(append(dst, ':'), minute, 2)
+	dst = appendDigits(append(dst, ':'), second, 2)
+	dst = appendDigits(append(dst, '.'), t.Nanosecond()/1e6, 3)
+	return append(dst, 'Z')
 }
 
-func appendInt(dst []byte, key string, n int64) []byte {
-	return strconv.AppendInt(appendKey(dst, key), n, 10)
+// appendDigits appends the last width decimal digits of n, which must not be negative; width is at most 4.
+func appendDigits(dst []byte, n, width int) []byte {
+	var digits [4]byte
+	for i := width - 1; i >= 0; i-- {
+		digits[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return append(dst, digits[:width]...)
 }
 
-func appendBytes(dst []byte, key string, b []byte, always bool) []byte {
-	if len(b) == 0 && !always {
+// appendOptional appends key, which has its comma and colon, and s, unless s is empty.
+func appendOptional[T []byte | string](dst []byte, key string, s T) []byte {
+	if len(s) == 0 {
 		return dst
 	}
-	return appendQuoted(appendKey(dst, key), b)
+	return appendQuoted(append(dst, key...), s)
 }
 
-func appendString(dst []byte, key, s string, always bool) []byte {
-	if s == "" && !always {
-		return dst
+// plain holds the octets that stand for themselves in a JSON string.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < 0x7f; c++ {
+		t[c] = c != '"' && c != '\\'
 	}
-	return appendQuoted(appendKey(dst, key), s)
-}
+	return t
+}()
 
 // appendQuoted appends s as a JSON string. Control characters, DEL and the line separators that some log readers break at
 // are escaped, octets that are no UTF-8 become U+FFFD.
@@ -66,15 +83,21 @@ func appendQuoted[T []byte | string](dst []byte, s T) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
 	for i := 0; i < len(s); {
+		// Fast path: what needs no escape is copied in one piece (BenchmarkAppendRecord).
+		start := i
+		for i < len(s) && plain[s[i]] {
+			i++
+		}
+		dst = append(dst, s[start:i]...)
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
-			switch {
-			case c == '"' || c == '\\':
+			if c == '"' || c == '\\' {
 				dst = append(dst, '\\', c)
-			case c < 0x20 || c == 0x7f:
+			} else {
 				dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-			default:
-				dst = append(dst, c)
 			}
 			i++
 			continue

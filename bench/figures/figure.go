@@ -9,6 +9,8 @@ import "fmt"
 type Figure struct {
 	Name string // subject/what, such as verify/rs256-2048/ifma-vs-std
 	Goal Goal   // the zero value asks for nothing
+	// Against is its name when -against puts another build of sallyport in the place of Den; "" where that means nothing.
+	Against string
 	Unit string // of Value and Count, for the reader; a ratio has none
 	Long bool   // takes longer than a run of all figures may
 	// Lacks says what this machine lacks for the figure to be measured, "" for nothing. nil: it needs nothing.
@@ -51,6 +53,7 @@ func (p *Pair) close() {
 // Env is what a Figure may use.
 type Env struct {
 	Sallyport string // path of the binary under test
+	Against   string // path of the one to compare it with, "" for none
 	Tools     string // folder with the built programs of bench: bare
 	Dir       string // scratch, removed at the end
 }

@@ -25,6 +25,7 @@ type options struct {
 	json      bool
 	record    bool
 	sallyport string
+	against   string
 }
 
 func main() {
@@ -53,6 +54,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&opt.json, "json", false, "print a JSON array instead of lines")
 	fs.BoolVar(&opt.record, "record", false, "measure the long figures that -run matches, and keep them in "+resultsDir)
 	fs.StringVar(&opt.sallyport, "sallyport", "bin/sallyport", "the binary to measure")
+	fs.StringVar(&opt.against, "against", "", "another build of sallyport to compare it with, instead of what the figures say; no goals then")
 	if err := fs.Parse(args); err != nil {
 		return opt, err
 	}
@@ -74,6 +76,12 @@ func run(opt options, out, progress io.Writer) (short bool, err error) {
 	var list []Figure
 	width := 0
 	for _, f := range table() {
+		if opt.against != "" {
+			f.Name, f.Goal = f.Against, Goal{}
+			if f.Name == "" {
+				continue
+			}
+		}
 		if opt.run.MatchString(f.Name) && (f.Long || !opt.record) {
 			list = append(list, f)
 			width = max(width, len(f.Name))
@@ -129,7 +137,7 @@ func prepare(opt options) (*Env, func(), error) {
 		return nil, nil, err
 	}
 	cleanup := func() { os.RemoveAll(dir) }
-	env := &Env{Tools: filepath.Join(dir, "tools"), Dir: dir}
+	env := &Env{Tools: filepath.Join(dir, "tools"), Dir: dir, Against: opt.against}
 	if env.Sallyport, err = filepath.Abs(opt.sallyport); err == nil {
 		var out []byte
 		out, err = exec.Command("go", "build", "-o", env.Tools+string(filepath.Separator), "./bench/bare").CombinedOutput()

@@ -24,11 +24,13 @@ func reexec() { proc.Main() }
 // GOMAXPROCS=1, load and upstream share the other one, and the time is that of the process's own CPU clock.
 func proxyFigures() []Figure {
 	return []Figure{
-		{
-			Name: "proxy/hs256-audit-on/cpu-vs-bare", Goal: AtMost(1.4), Lacks: twoCPUs,
-			Ratio: cpuVersusBare(proxyOptions{alg: jose.HS256, audit: true}),
-		},
+		proxyFigure("hs256-audit-on", AtMost(1.4), proxyOptions{alg: jose.HS256, audit: true}),
 	}
+}
+
+// proxyFigure makes one of them. With -against it compares with another build of sallyport instead, and has no goal.
+func proxyFigure(name string, goal Goal, opt proxyOptions) Figure {
+	return Figure{Name: "proxy/" + name + "/cpu-vs-bare", Against: "proxy/" + name + "/cpu-vs-other", Goal: goal, Lacks: twoCPUs, Ratio: cpuRatio(opt)}
 }
 
 type proxyOptions struct {
@@ -44,7 +46,7 @@ func twoCPUs() string {
 	return ""
 }
 
-func cpuVersusBare(opt proxyOptions) func(*Env) (Pair, error) {
+func cpuRatio(opt proxyOptions) func(*Env) (Pair, error) {
 	return func(env *Env) (p Pair, err error) {
 		b := &bed{env: env}
 		defer func() {
@@ -56,13 +58,17 @@ func cpuVersusBare(opt proxyOptions) func(*Env) (Pair, error) {
 		if err = b.start(opt.alg); err != nil {
 			return p, err
 		}
-		if p.Num, err = b.sallyport(opt); err != nil {
+		if p.Num, err = b.sallyport(env.Sallyport, opt); err != nil {
 			return p, err
 		}
-		if p.Den, err = b.bare(); err != nil {
+		other := b.bare
+		if env.Against != "" {
+			other = func() (Arm, error) { return b.sallyport(env.Against, opt) }
+		}
+		if p.Den, err = other(); err != nil {
 			return p, err
 		}
-		if p.Twin, err = b.bare(); err != nil {
+		if p.Twin, err = other(); err != nil {
 			return p, err
 		}
 		stop := p.Num.Close
@@ -134,9 +140,9 @@ address = ""
 level = "warn"
 `
 
-// sallyport starts the binary under test with a config as somebody would write it: a scope, two claim headers, the audit log
-// in a file.
-func (b *bed) sallyport(opt proxyOptions) (Arm, error) {
+// sallyport starts a build of sallyport with a config as somebody would write it: a scope, two claim headers, the audit log in a
+// file.
+func (b *bed) sallyport(binary string, opt proxyOptions) (Arm, error) {
 	return b.arm(func(address, upstream string) ([]string, error) {
 		dir, err := os.MkdirTemp(b.env.Dir, "sallyport-")
 		if err != nil {
@@ -152,7 +158,7 @@ func (b *bed) sallyport(opt proxyOptions) (Arm, error) {
 		}
 		config := fmt.Sprintf(proxyConfig, address, corpus.Issuer, corpus.Audience, opt.alg.String(), key, upstream, audit)
 		path := filepath.Join(dir, "sallyport.toml")
-		return []string{b.env.Sallyport, "serve", "-config", path}, os.WriteFile(path, []byte(config), 0o600)
+		return []string{binary, "serve", "-config", path}, os.WriteFile(path, []byte(config), 0o600)
 	})
 }
 

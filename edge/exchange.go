@@ -54,7 +54,7 @@ type call struct {
 	ep     *upstream.Endpoint // nil: none picked
 
 	start     time.Time
-	upStart   time.Time
+	decided   time.Time  // when the upstream's time begins
 	peer      netip.Addr // the connection's other end
 	client    netip.Addr // after trusted forwarding
 	trusted   bool       // the peer may speak for others
@@ -212,7 +212,11 @@ func (x *exchange) closeUpstream(ok bool) {
 		x.up.Close()
 	}
 	if x.ep != nil {
-		x.ep.Done(ok, time.Now().Unix())
+		now := x.start.Unix()
+		if !ok {
+			now = time.Now().Unix() // from when an endpoint is left out
+		}
+		x.ep.Done(ok, now)
 		x.ep = nil
 	}
 }

@@ -24,11 +24,10 @@ func (x *exchange) forward(ctx *fasthttp.RequestCtx) verify.Reason {
 		body := &bodyReader{conn: x.wire, timeout: x.h.conns.cfg.ReadTimeout, start: x.start}
 		x.up.Body, x.up.Interrupt = body, body.interrupt
 	}
-	x.upStart = time.Now()
 	if err := x.send(); err != nil {
 		return upstreamReason(err)
 	}
-	x.rs.metrics.Upstream(time.Since(x.upStart))
+	x.rs.metrics.Upstream(time.Since(x.decided))
 	x.respond(ctx)
 	return x.dec.Reason
 }

@@ -127,7 +127,9 @@ func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 	x.req.Fields, x.req.Peer, x.req.Now = &x.fields, x.peer, x.start.Unix()
 	x.identifyRequest()
 	x.st.gate.Decide(&x.dec, &x.req)
-	x.server.metrics.Decided(time.Since(x.start))
+	took := time.Since(x.start)
+	x.decided = x.start.Add(took)
+	x.server.metrics.Decided(took)
 	if x.dec.Route != nil {
 		x.rs = x.st.routes[x.dec.RouteIndex]
 	}

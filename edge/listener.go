@@ -284,7 +284,8 @@ type conn struct {
 
 // Write implements net.Conn. The deadline is renewed when an eighth of it has gone, since each renewal costs a timer change.
 func (c *conn) Write(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.deadlineSet) > c.writeTimeout/8 {
+	if time.Since(c.deadlineSet) > c.writeTimeout/8 {
+		now := time.Now()
 		if err := c.Conn.SetWriteDeadline(now.Add(c.writeTimeout)); err != nil {
 			return 0, err
 		}

@@ -296,6 +296,7 @@ func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Serv
 		NoDefaultContentType:          true,
 		CloseOnShutdown:               true,
 		DisableHeaderNamesNormalizing: false,
+		LazyRequestTime:               true, // nobody asks for it
 	}
 }
 

@@ -56,6 +56,13 @@ func newConn(nc, socket net.Conn, plain bool) *conn {
 // errStale says that an idle connection may not be used. Nothing was written.
 var errStale = errors.New("h1: the idle connection is stale")
 
+// started is what monotonicNow counts from.
+var started = time.Now()
+
+// monotonicNow is time.Now for durations and deadlines: it reads one clock instead of two. Its wall clock may be wrong after a
+// step of the system's.
+func monotonicNow() time.Time { return started.Add(time.Since(started)) }
+
 // setReadDeadline moves the read deadline to now+d when an eighth of d has gone since it was last moved; each move costs a
 // timer change.
 func (cn *conn) setReadDeadline(now time.Time, d time.Duration) error {

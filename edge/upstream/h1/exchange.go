@@ -103,7 +103,7 @@ var errSilentEnd = errors.New("h1: the connection ended without a response")
 func (ex *Exchange) try(cn *conn, first []byte, reused bool) error {
 	ex.cn = cn
 	cn.r, cn.w = 0, 0
-	now := time.Now()
+	now := monotonicNow()
 	streaming := ex.BodyLen < 0 || ex.BodyLen > smallBody
 	if err := cn.setReadDeadline(now, ex.client.opt.ResponseTimeout); err != nil {
 		return errSilentEnd
@@ -211,7 +211,7 @@ func (ex *Exchange) Close() error {
 		cn.deadline = time.Time{} // the goroutine has moved it
 	}
 	if clean {
-		ex.client.release(cn, time.Now())
+		ex.client.release(cn, monotonicNow())
 	} else {
 		ex.client.discard(cn)
 	}

@@ -113,18 +113,41 @@ func (f *Fields) Get(name string) (value []byte, n int) {
 }
 
 // Rules is the vocabulary of one config: the built-in kinds and its identity headers. It is immutable.
-type Rules struct{ kinds map[string]Kind }
+type Rules struct {
+	kinds map[string]Kind
+	// shapes has a bit for the first octet of each name in kinds, by length. Most names are of no shape and need no look into
+	// the map (BenchmarkScan).
+	shapes [maxKnownName + 1]uint32
+}
+
+// shapeBit returns the bit for a name that begins with c, the same for all spellings that normalise makes one: a letter's two
+// cases agree in their lower five bits. Other octets share the bits of letters.
+func shapeBit(c byte) uint32 {
+	if c == '_' {
+		c = '-'
+	}
+	return 1 << (c & 31)
+}
 
 // NewRules adds managed, the claim headers of all routes, to the built-in kinds.
 func NewRules(managed []string) *Rules {
 	r := &Rules{kinds: make(map[string]Kind, len(known)+len(managed))}
 	for name, k := range known {
-		r.kinds[name] = k
+		r.add(name, k)
 	}
 	for _, name := range managed {
-		r.kinds[string(normalise(nil, []byte(name)))] = KindIdentity
+		r.add(string(normalise(nil, []byte(name))), KindIdentity)
 	}
 	return r
+}
+
+// add puts a normalised name into the vocabulary.
+func (r *Rules) add(name string, k Kind) {
+	if name == "" || len(name) > maxKnownName {
+		panic("sallyport: BUG: a field name that config does not allow")
+	}
+	r.kinds[name] = k
+	r.shapes[len(name)] |= shapeBit(name[0])
 }
 
 // normalise appends name in lower case with "-" for "_".
@@ -163,7 +186,7 @@ func (r *Rules) Scan(f *Fields, block []byte) error {
 			}
 			break
 		}
-		if err := r.add(f, line); err != nil {
+		if err := r.scanLine(f, line); err != nil {
 			return err
 		}
 	}
@@ -173,7 +196,7 @@ func (r *Rules) Scan(f *Fields, block []byte) error {
 	return nil
 }
 
-func (r *Rules) add(f *Fields, line []byte) error {
+func (r *Rules) scanLine(f *Fields, line []byte) error {
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
 		return ErrField
@@ -202,7 +225,7 @@ func (r *Rules) add(f *Fields, line []byte) error {
 }
 
 func (r *Rules) kindOf(name []byte) Kind {
-	if len(name) > maxKnownName {
+	if len(name) == 0 || len(name) > maxKnownName || r.shapes[len(name)]&shapeBit(name[0]) == 0 {
 		return KindPlain
 	}
 	var buf [maxKnownName]byte
@@ -332,13 +355,12 @@ func Lists(list, name []byte) bool {
 	return false
 }
 
+// builtin knows no identity headers.
+var builtin = NewRules(nil)
+
 // IsHopByHop reports whether a response field ends at this hop (RFC 9110, 7.6.1), framing included.
 func IsHopByHop(name []byte) bool {
-	if len(name) > maxKnownName {
-		return false
-	}
-	var buf [maxKnownName]byte
-	switch known[string(normalise(buf[:0], name))] {
+	switch builtin.kindOf(name) {
 	case KindConnection, KindHopByHop, KindTransferEncoding:
 		return true
 	}

@@ -57,6 +57,17 @@ type SetField struct {
 
 // Decision is the answer. It is reusable: Reset it before its memory is given back, so that no identity stays in a pool.
 type Decision struct {
+	outcome // wiped as a whole by Reset
+
+	// Reused memory; Reset empties each. Token is large, and is not copied about.
+	Token verify.Token
+	Set   []SetField // identity fields for the upstream
+
+	hostBuf, pathBuf, claimBuf []byte
+}
+
+// An outcome is what a Decision says of the present request.
+type outcome struct {
 	Reason     verify.Reason
 	RouteIndex int    // index into Gate.Routes; -1: none
 	Route      *Route // nil: none
@@ -64,15 +75,11 @@ type Decision struct {
 	Host       []byte // canonical: lower case, no port
 	Path       []byte // canonical; for match, audit and forward
 	Query      []byte // view into the target, validated
-	Token      verify.Token
-	Set        []SetField // identity fields for the upstream
-	Preflight  bool       // allowed as a CORS preflight: no credential is to be forwarded
+	Preflight  bool   // allowed as a CORS preflight: no credential is to be forwarded
 	// Tokens counts the credentials found in the route's one place: 0, 1 or more.
 	Tokens int
 	// Detail explains a refusal in fixed words that hold no byte of the request; for the audit log and explain.
 	Detail string
-
-	hostBuf, pathBuf, claimBuf []byte
 }
 
 // Allowed reports whether the request may pass.
@@ -85,10 +92,8 @@ func (d *Decision) Reset() {
 	d.Token.Reset()
 	clear(d.claimBuf)
 	clear(d.Set)
-	*d = Decision{
-		RouteIndex: -1, Token: d.Token, Set: d.Set[:0],
-		hostBuf: d.hostBuf[:0], pathBuf: d.pathBuf[:0], claimBuf: d.claimBuf[:0],
-	}
+	d.outcome = outcome{RouteIndex: -1}
+	d.Set, d.hostBuf, d.pathBuf, d.claimBuf = d.Set[:0], d.hostBuf[:0], d.pathBuf[:0], d.claimBuf[:0]
 }
 
 // Decide fills d, which must be fresh or reset. The order is that of DESIGN.md: authority and path, route, token, verification, policy.

@@ -145,7 +145,7 @@ func (x *exchange) respond(ctx *fasthttp.RequestCtx) {
 	resp := &ctx.Response
 	resp.SetStatusCode(x.up.Status)
 	x.copyFields(resp)
-	resp.Header.SetBytesV("X-Request-Id", x.requestID())
+	resp.Header.SetCanonical(requestIDName, x.requestID())
 	length := x.up.BodyLength()
 	if x.up.HEAD || x.up.Status == fasthttp.StatusNotModified {
 		resp.SkipBody = true
@@ -235,5 +235,8 @@ func (b *bodyReader) interrupt() {
 	b.stopped.Store(true)
 	_ = b.conn.SetReadDeadline(time.Unix(1, 0))
 }
+
+// requestIDName is in the library's own spelling, so that it need not be normalised.
+var requestIDName = []byte("X-Request-Id")
 
 var errInterrupted = errors.New("edge: reading the request body was given up")

@@ -15,7 +15,7 @@ func allocFigures() []Figure {
 				return 0, err
 			}
 			defer r.Close()
-			return r.AllocsPerRequest(2000)
+			return r.AllocsPerRequest(1000)
 		}
 	}
 	return []Figure{

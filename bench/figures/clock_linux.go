@@ -1,14 +1,10 @@
 package main
 
 import (
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// lockThread keeps the calling goroutine on its thread, whose clock threadTime reads.
-func lockThread() { runtime.LockOSThread() }
 
 // threadTime returns the CPU time of this thread: what neighbours on the machine take is not in it.
 func threadTime() time.Duration {

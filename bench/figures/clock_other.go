@@ -6,7 +6,5 @@ import "time"
 
 var started = time.Now()
 
-func lockThread() {}
-
 // threadTime is wall time where no clock of the thread is known.
 func threadTime() time.Duration { return time.Since(started) }

@@ -11,8 +11,8 @@ type Figure struct {
 	Goal Goal   // the zero value asks for nothing
 	// Against is its name when -against puts another build of sallyport in the place of Den; "" where that means nothing.
 	Against string
-	Unit string // of Value and Count, for the reader; a ratio has none
-	Long bool   // takes longer than a run of all figures may
+	Unit    string // of Value and Count, for the reader; a ratio has none
+	Long    bool   // takes longer than a run of all figures may
 	// Lacks says what this machine lacks for the figure to be measured, "" for nothing. nil: it needs nothing.
 	Lacks func() string
 

@@ -98,7 +98,6 @@ func run(opt options, out, progress io.Writer) (short bool, err error) {
 		return false, err
 	}
 	defer cleanup()
-	lockThread()
 	start := time.Now()
 	var results []Result
 	for i := range list {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -139,8 +140,10 @@ const runLength = 20 * time.Millisecond
 func Func(f func()) Arm {
 	n := 0
 	return Arm{Run: func() (float64, error) {
-		for ; n == 0; n = calibrate(f) {
-			continue
+		runtime.LockOSThread() // whose clock is read
+		defer runtime.UnlockOSThread()
+		if n == 0 {
+			n = calibrate(f)
 		}
 		start := threadTime()
 		for range n {

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -79,7 +78,7 @@ func acquireExchange(h *handler, ctx *fasthttp.RequestCtx) *exchange {
 	x.wire = wire.Of(ctx.Conn())
 	x.start = time.Now()
 	x.dec.RouteIndex = -1
-	x.peer = peerAddr(ctx.RemoteAddr())
+	x.peer = x.wire.Peer()
 	x.client = x.peer
 	x.server.inFlight.Add(1)
 	for i, p := 0, h.conns.cfg.TrustedProxies; i < len(p); i++ {
@@ -109,13 +108,6 @@ func (x *exchange) release() {
 	x.head, x.scratch, x.peerBuf, x.clientBuf = x.head[:0], x.scratch[:0], x.peerBuf[:0], x.clientBuf[:0]
 	x.call = call{}
 	exchanges.Put(x)
-}
-
-func peerAddr(a net.Addr) netip.Addr {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		return tcp.AddrPort().Addr().Unmap()
-	}
-	return netip.Addr{}
 }
 
 // identifyRequest chooses the request id and, behind a trusted proxy, the client's address.

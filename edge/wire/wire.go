@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -53,7 +54,8 @@ const (
 // Conn's.
 type Conn struct {
 	net.Conn
-	lim *Limits
+	lim  *Limits
+	peer netip.Addr // see Peer
 
 	state   state
 	bodyLen int64 // of the present request: 0 none, -1 chunked
@@ -100,6 +102,16 @@ func NewConn(c net.Conn, lim *Limits) net.Conn {
 		return tlsConn{w, t}
 	}
 	return w
+}
+
+// Peer returns the address of the other end, the zero Addr when it is not a TCP one. It is made once for all requests.
+func (c *Conn) Peer() netip.Addr {
+	if !c.peer.IsValid() {
+		if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+			c.peer = tcp.AddrPort().Addr().Unmap()
+		}
+	}
+	return c.peer
 }
 
 // Read implements io.Reader for heads: it delivers one that was checked, or a part of it when p is short. While the body of

@@ -120,7 +120,12 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 			return nil, nil, false
 		}
 	}
-	value = bytes.Trim(value, " \t")
+	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
+		value = value[1:]
+	}
+	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
+		value = value[:len(value)-1]
+	}
 	for _, c := range value {
 		if (c < 0x20 && c != '\t') || c == 0x7f {
 			return nil, nil, false

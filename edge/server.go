@@ -259,8 +259,11 @@ func (s *Server) holdsPort(address string) bool {
 func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limits) (*connServer, error) {
 	cs := &connServer{
 		cfg:    lc,
-		limits: &wire.Limits{Head: int(lim.Header), URI: int(lim.Header) / 2, Fields: lim.HeaderFields, ChunkExt: 256, LineBreaksBefore: 1, HeadTimeout: lc.ReadTimeout},
-		feed:   newChanListener(l.ln.Addr()),
+		limits: &wire.Limits{
+			Head: int(lim.Header), URI: int(lim.Header) / 2, Fields: lim.HeaderFields, ChunkExt: 256, LineBreaksBefore: 1,
+			HeadTimeout: lc.ReadTimeout, IdleTimeout: lc.IdleTimeout,
+		},
+		feed: newChanListener(l.ln.Addr()),
 	}
 	if lc.TLS != nil {
 		tc, err := tlsconf.Server(lc.TLS)
@@ -273,7 +276,8 @@ func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limit
 	return cs, nil
 }
 
-// newHTTPServer sets what SECURITY notes 3.4 ask for. Limits that fasthttp has not are kept by wire.Conn and conn.
+// newHTTPServer sets what SECURITY notes 3.4 ask for. Limits that fasthttp has not are kept by wire.Conn and conn, and so are
+// all read deadlines.
 func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Server {
 	h := &handler{server: s, conns: cs}
 	return &fasthttp.Server{
@@ -286,8 +290,6 @@ func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Serv
 		DisablePreParseMultipartForm:  true,
 		ReadBufferSize:                int(lim.Header) + 1024,
 		WriteBufferSize:               4096,
-		ReadTimeout:                   cs.cfg.ReadTimeout,
-		IdleTimeout:                   cs.cfg.IdleTimeout,
 		Concurrency:                   cs.cfg.MaxConnections + 1, // listener counts exactly
 		MaxRequestsPerConn:            cs.cfg.MaxRequestsPerConn,
 		SecureErrorLogMessage:         true,

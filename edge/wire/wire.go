@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,8 @@ type Limits struct {
 	Fields           int           // field lines
 	ChunkExt         int           // octets of chunk extensions in one body
 	LineBreaksBefore int           // empty lines before a request line
-	HeadTimeout      time.Duration // from the first octet of a head to its last
+	HeadTimeout      time.Duration // from the first octet of a head to its last; on a new connection until the first one, too
+	IdleTimeout      time.Duration // between two requests; 0: no bound
 }
 
 // maxTrailer bounds a trailer section in octets.
@@ -70,6 +72,10 @@ type Conn struct {
 	marked  bool // one octet of a refused head was delivered
 	// headStart is when a head that came in pieces began; zero between heads.
 	headStart time.Time
+
+	served   bool        // a head was delivered: the connection is not new
+	deadline time.Time   // read deadline that waitDeadline has set; zero: none
+	moved    atomic.Bool // somebody else has set another one since
 }
 
 // tlsConn keeps the two methods by which the HTTP library knows TLS.
@@ -78,8 +84,13 @@ type tlsConn struct {
 	tls *tls.Conn
 }
 
-// Handshake runs the TLS handshake.
-func (c tlsConn) Handshake() error { return c.tls.Handshake() }
+// Handshake runs the TLS handshake, in the time that a new connection has for its first octet.
+func (c tlsConn) Handshake() error {
+	if err := c.waitDeadline(); err != nil {
+		return err
+	}
+	return c.tls.Handshake()
+}
 
 // ConnectionState returns the TLS state.
 func (c tlsConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
@@ -145,6 +156,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // direct is the fast path: a head that comes whole is checked where it lies. What is behind it, or a part of a head, is kept.
 func (c *Conn) direct(p []byte) (int, error) {
+	if err := c.waitDeadline(); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Read(p)
 	if n == 0 {
 		return 0, err
@@ -172,6 +186,34 @@ func (c *Conn) buffered() error {
 	return c.fill()
 }
 
+// started is what waitDeadline counts from: the monotonic clock alone is cheaper to read than time.Now.
+var started = time.Now()
+
+// waitDeadline bounds the wait for the first octet of a head. The deadline moves only when an eighth of the time has gone since
+// it was last moved, because each move changes a timer; the HTTP library would change it twice for each request.
+func (c *Conn) waitDeadline() error {
+	timeout := c.lim.IdleTimeout
+	if !c.served {
+		timeout = c.lim.HeadTimeout
+	}
+	if timeout <= 0 {
+		return nil
+	}
+	want := started.Add(time.Since(started) + timeout)
+	if late := want.Sub(c.deadline); late >= 0 && late < timeout/8 && !c.moved.Load() {
+		return nil
+	}
+	c.moved.Store(false)
+	c.deadline = want
+	return c.Conn.SetReadDeadline(want)
+}
+
+// SetReadDeadline implements net.Conn, for bodies. It may be called while a Read or ReadBody is in progress.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.moved.Store(true)
+	return c.Conn.SetReadDeadline(t)
+}
+
 // headDeadline bounds the time from a head's first octet to its last. The HTTP library cannot: it has seen no octet yet.
 func (c *Conn) headDeadline() error {
 	if c.lim.HeadTimeout <= 0 {
@@ -180,7 +222,7 @@ func (c *Conn) headDeadline() error {
 	if c.headStart.IsZero() {
 		c.headStart = time.Now()
 	}
-	return c.Conn.SetReadDeadline(c.headStart.Add(c.lim.HeadTimeout))
+	return c.SetReadDeadline(c.headStart.Add(c.lim.HeadTimeout))
 }
 
 // keep stores octets for later. The buffer is empty.
@@ -247,6 +289,7 @@ func (c *Conn) head(b []byte) int {
 	if n == 0 {
 		return 0
 	}
+	c.served = true
 	c.bodyLen = 0
 	switch {
 	case h.chunked:

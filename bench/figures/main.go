@@ -54,7 +54,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&opt.json, "json", false, "print a JSON array instead of lines")
 	fs.BoolVar(&opt.record, "record", false, "measure the long figures that -run matches, and keep them in "+resultsDir)
 	fs.StringVar(&opt.sallyport, "sallyport", "bin/sallyport", "the binary to measure")
-	fs.StringVar(&opt.against, "against", "", "another build of sallyport to compare it with, instead of what the figures say; no goals then")
+	fs.StringVar(&opt.against, "against", "", "another build of sallyport to compare it with, without goals")
 	if err := fs.Parse(args); err != nil {
 		return opt, err
 	}

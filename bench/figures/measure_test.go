@@ -26,7 +26,8 @@ func constant(v float64) func() float64 { return func() float64 { return v } }
 func TestRatioInterleavesAndControls(t *testing.T) {
 	var log []string
 	f := Figure{Name: "x/y", Goal: AtMost(2.5), Ratio: func(*Env) (Pair, error) {
-		return Pair{Num: scripted(&log, "n", constant(4)), Den: scripted(&log, "d", constant(2)), Twin: scripted(&log, "t", constant(2))}, nil
+		two := constant(2)
+		return Pair{Num: scripted(&log, "n", constant(4)), Den: scripted(&log, "d", two), Twin: scripted(&log, "t", two)}, nil
 	}}
 	r, err := measure(&f, nil, 20)
 	if err != nil {
@@ -104,8 +105,10 @@ func TestLine(t *testing.T) {
 			t.Errorf("line %q, want %q", got, want)
 		}
 	}
-	check(Result{Name: "a/b", Value: 1.2345, Interval: &interval{1.2, 1.3}, Goal: "<= 1.4", Verdict: OK, Control: &one, Control95: &interval{0.98, 1.021}},
-		"a/b 1.23 [1.2, 1.3] <= 1.4 ok control 1 [0.98, 1.02]")
+	check(Result{
+		Name: "a/b", Value: 1.2345, Interval: &interval{1.2, 1.3}, Goal: "<= 1.4", Verdict: OK,
+		Control: &one, Control95: &interval{0.98, 1.021},
+	}, "a/b 1.23 [1.2, 1.3] <= 1.4 ok control 1 [0.98, 1.02]")
 	check(Result{Name: "allocs/x", Unit: "allocs", Goal: "= 0", Verdict: OK}, "allocs/x 0 allocs - = 0 ok")
 	check(Result{Name: "k", Goal: ">= 4.5", Verdict: NA, Note: "no AVX-512"}, "k - - >= 4.5 n/a no AVX-512")
 	check(Result{Name: "k", Value: 12345.6, Goal: "-", Verdict: OK}, "k 12346 - - ok")

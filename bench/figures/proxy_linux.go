@@ -30,7 +30,10 @@ func proxyFigures() []Figure {
 
 // proxyFigure makes one of them. With -against it compares with another build of sallyport instead, and has no goal.
 func proxyFigure(name string, goal Goal, opt proxyOptions) Figure {
-	return Figure{Name: "proxy/" + name + "/cpu-vs-bare", Against: "proxy/" + name + "/cpu-vs-other", Goal: goal, Lacks: twoCPUs, Ratio: cpuRatio(opt)}
+	return Figure{
+		Name: "proxy/" + name + "/cpu-vs-bare", Against: "proxy/" + name + "/cpu-vs-other",
+		Goal: goal, Lacks: twoCPUs, Ratio: cpuRatio(opt),
+	}
 }
 
 type proxyOptions struct {

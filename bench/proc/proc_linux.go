@@ -1,4 +1,5 @@
-// Package proc runs the programs of a measurement: each on one CPU from its first instruction on, its CPU time read from its own clock.
+// Package proc runs the programs of a measurement: each on one CPU from its first instruction on, its CPU time read from its own
+// clock.
 package proc
 
 import (

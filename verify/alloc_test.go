@@ -17,7 +17,7 @@ func TestVerifyAllocs(t *testing.T) {
 		token := []byte(w.sign(t, alg, good()))
 		var tok verify.Token
 		verifyOnce := func() {
-			if err := w.v.Verify(&tok, token, now); err != nil {
+			if err := w.v.Verify(&tok, token, now, source); err != nil {
 				t.Fatal(err)
 			}
 			if err := policy.Check(&tok); err != nil {
@@ -34,7 +34,7 @@ func TestVerifyAllocs(t *testing.T) {
 	// A refusal allocates nothing either.
 	bad := []byte(w.sign(t, jose.HS256, with(map[string]any{"exp": 1})))
 	var tok verify.Token
-	if got := testing.AllocsPerRun(100, func() { _ = w.v.Verify(&tok, bad, now) }); got != 0 {
+	if got := testing.AllocsPerRun(100, func() { _ = w.v.Verify(&tok, bad, now, source) }); got != 0 {
 		t.Errorf("refusal: %v allocations, want 0", got)
 	}
 }

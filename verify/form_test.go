@@ -285,10 +285,14 @@ func TestVerifyRejectsLooseBase64(t *testing.T) {
 	w.check(t, "unused bits", parts[0]+"."+parts[1]+"."+sig[:len(sig)-1]+string(other), verify.ReasonMalformed)
 }
 
-// A claim is named as the reason only once the signature was good (CVE-2024-51744).
+// A claim is named as the reason only once the signature was good (CVE-2024-51744): before that, what is refused to save the
+// check is unverified and nothing else.
 func TestVerifySignatureBeforeClaims(t *testing.T) {
 	w := newWorld(t, jose.ES256)
-	for _, c := range []map[string]any{{"exp": 1}, {"aud": "other"}, {"nbf": now + 1000}} {
+	expired := w.sign(t, jose.ES256, with(map[string]any{"exp": 1}))
+	w.check(t, "expired", expired, verify.ReasonUnverified)
+	w.check(t, "expired and forged", expired[:len(expired)-20]+strings.Repeat("A", 20), verify.ReasonUnverified)
+	for _, c := range []map[string]any{{"aud": "other"}, {"nbf": now + 1000}} {
 		token := w.sign(t, jose.ES256, with(c))
 		forged := token[:len(token)-20] + strings.Repeat("A", 20)
 		w.check(t, fmt.Sprint(c), forged, verify.ReasonSignature)

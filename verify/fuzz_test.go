@@ -21,7 +21,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add([]byte("eyJhbGciOiJub25lIn0.e30."))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var tok verify.Token
-		if err := w.v.Verify(&tok, raw, now); err == nil && !signed[string(raw)] {
+		if err := w.v.Verify(&tok, raw, now, source); err == nil && !signed[string(raw)] {
 			t.Fatalf("accepted %q", raw)
 		} else if err != nil && verify.ReasonOf(err) == verify.ReasonInternal {
 			t.Fatalf("Verify(%q) = %v", raw, err)

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"bytes"
+	"maps"
 	"sync/atomic"
 
 	"sallyport/verify/jose"
@@ -13,12 +15,21 @@ type KeyEntry struct {
 	Key    *Key
 }
 
-// KeySet is one issuer's current keys. It is immutable.
+// KeySet is one issuer's current keys. It is immutable, but for the headers that it remembers.
 type KeySet struct {
 	byKid  map[string][]*Key     // keys with a kid; more than one where a kid is used twice
 	byAlg  [jose.NumAlgs]algKeys // all keys of an algorithm
 	member map[*Key]struct{}
 	size   int
+	// headers are those of tokens that were verified, as they stood in the token: all tokens of a key have the same one, so
+	// that it needs to be decoded, checked and looked up once. The map is replaced as a whole.
+	headers atomic.Pointer[map[string]*knownHeader]
+}
+
+// knownHeader is a header segment that was read before, and the key that it names in this set.
+type knownHeader struct {
+	header jose.Header
+	key    *Key
 }
 
 // algKeys knows whether an algorithm has exactly one key.
@@ -64,6 +75,34 @@ func (s *KeySet) Lookup(kid []byte, hasKid bool, alg jose.Alg) *Key {
 	}
 	return a.key
 }
+
+// known returns what a header segment says when a token with this one was verified under this set, else nil.
+func (s *KeySet) known(segment []byte) *knownHeader {
+	if m := s.headers.Load(); m != nil {
+		return (*m)[string(segment)]
+	}
+	return nil
+}
+
+// remember keeps the header segment of a token that was verified. A provider that puts something new into every header fills
+// the room for them once; the next set begins anew.
+func (s *KeySet) remember(segment []byte, h *jose.Header, key *Key) {
+	old := s.headers.Load()
+	next := map[string]*knownHeader{}
+	if old != nil {
+		if len(*old) >= maxKnownHeaders(s) {
+			return
+		}
+		next = maps.Clone(*old)
+	}
+	k := &knownHeader{header: *h, key: key}
+	k.header.Kid, k.header.Typ = bytes.Clone(h.Kid), bytes.Clone(h.Typ)
+	next[string(segment)] = k
+	s.headers.CompareAndSwap(old, &next) // who comes second tries again with the next token
+}
+
+// maxKnownHeaders is room for each key under a few forms of header.
+func maxKnownHeaders(s *KeySet) int { return 2*s.size + 8 }
 
 func only(keys []*Key, alg jose.Alg) *Key {
 	var found *Key

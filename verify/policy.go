@@ -16,10 +16,13 @@ type ClaimRule struct {
 	AnyOf []string
 }
 
-// Check reports nil when t may pass, else an *Error. A token that is not verified never passes.
+// Check reports nil when t may pass, else an *Error. A token that Verify refused never passes.
 func (p *Policy) Check(t *Token) error {
 	if !t.verified {
 		return Err(ReasonSignature)
+	}
+	if t.refused != 0 {
+		return Err(t.refused)
 	}
 	if !p.issuerOK(t.issuer) {
 		return Err(ReasonIssuer)
@@ -29,11 +32,11 @@ func (p *Policy) Check(t *Token) error {
 			return Err(ReasonScope)
 		}
 	}
-	if len(p.Roles) > 0 && !hasAny(&t.set, t.issuer.RolesClaim, p.Roles) {
+	if len(p.Roles) > 0 && !hasAny(t.set, t.issuer.RolesClaim, p.Roles) {
 		return Err(ReasonRole)
 	}
 	for i := range p.Claims {
-		if !hasAny(&t.set, p.Claims[i].Path, p.Claims[i].AnyOf) {
+		if !hasAny(t.set, p.Claims[i].Path, p.Claims[i].AnyOf) {
 			return Err(ReasonClaimValue)
 		}
 	}

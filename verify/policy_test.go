@@ -52,6 +52,16 @@ func TestPolicy(t *testing.T) {
 	if err := (&verify.Policy{}).Check(&fresh); verify.ReasonOf(err) != verify.ReasonSignature {
 		t.Errorf("Check of an unverified token = %v, want a refusal", err)
 	}
+	// A good signature is not enough, should a caller look past what Verify said.
+	for claim, want := range map[string]verify.Reason{"aud": verify.ReasonAudience, "nbf": verify.ReasonNotYetValid} {
+		bad := w.sign(t, jose.ES256, with(map[string]any{claim: map[string]any{"aud": "x", "nbf": now + 1000}[claim]}))
+		if err := w.verify(&fresh, bad); err == nil || !fresh.Verified() {
+			t.Fatalf("%s: Verify = %v", claim, err)
+		}
+		if got := verify.ReasonOf((&verify.Policy{}).Check(&fresh)); got != want {
+			t.Errorf("%s: Check of a token that its issuer's policy refuses = %v, want %v", claim, got, want)
+		}
+	}
 }
 
 // What a rule asks for and the token does not have is refused, however the token or the rule is malformed.

@@ -21,22 +21,23 @@ const (
 	ReasonMultipleTokens // more than one token or Authorization field
 
 	// The token. Up to and including ReasonSignature nothing in it is to be believed.
-	ReasonMalformed       // not a compact JWS of strict base64url and strict JSON objects
-	ReasonTooLarge        // longer than limits.token
-	ReasonCritical        // crit, b64 or another header parameter that must be understood
-	ReasonAlgorithm       // alg unknown, "none", or not allowed for the issuer
-	ReasonUnverified      // refused before its signature was checked: issuer not ours
-	ReasonUnknownKey      // no current key of this issuer has this kid and alg
-	ReasonKeysUnavailable // the issuer has no keys yet: 503
-	ReasonSignature       // signature does not verify
-	ReasonType            // typ is not one that this issuer's access tokens have
-	ReasonIssuer          // the issuer is not allowed on this route
-	ReasonAudience        // aud names none of ours
-	ReasonExpired         // exp has passed
-	ReasonNotYetValid     // nbf or iat lies in the future
-	ReasonLifetime        // exp − iat is above max_lifetime
-	ReasonClaim           // a required claim is missing, or a registered one has the wrong type
-	ReasonConfirmation    // cnf: the token is bound to a key that was not proven
+	ReasonMalformed        // not a compact JWS of strict base64url and strict JSON objects
+	ReasonTooLarge         // longer than limits.token
+	ReasonCritical         // crit, b64 or another header parameter that must be understood
+	ReasonAlgorithm        // alg unknown, "none", or not allowed for the issuer
+	ReasonUnverified       // refused before its signature was checked: issuer not ours, or exp has passed
+	ReasonUnknownKey       // no current key of this issuer has this kid and alg
+	ReasonKeysUnavailable  // the issuer has no keys yet: 503
+	ReasonVerificationBusy // the pool has no room for another signature check: 503
+	ReasonSignature        // signature does not verify
+	ReasonType             // typ is not one that this issuer's access tokens have
+	ReasonIssuer           // the issuer is not allowed on this route
+	ReasonAudience         // aud names none of ours
+	ReasonExpired          // exp has passed
+	ReasonNotYetValid      // nbf or iat lies in the future
+	ReasonLifetime         // exp − iat is above max_lifetime
+	ReasonClaim            // a required claim is missing, or a registered one has the wrong type
+	ReasonConfirmation     // cnf: the token is bound to a key that was not proven
 
 	// What the route asks for: 403.
 	ReasonScope
@@ -73,7 +74,7 @@ var words = [NumReasons]string{
 	ReasonNoToken: "no_token", ReasonBadCredentials: "bad_credentials", ReasonMultipleTokens: "multiple_tokens",
 	ReasonMalformed: "malformed", ReasonTooLarge: "too_large", ReasonCritical: "critical_header",
 	ReasonAlgorithm: "algorithm", ReasonUnverified: "unverified", ReasonUnknownKey: "unknown_key",
-	ReasonKeysUnavailable: "keys_unavailable", ReasonSignature: "signature", ReasonType: "type",
+	ReasonKeysUnavailable: "keys_unavailable", ReasonVerificationBusy: "verification_busy", ReasonSignature: "signature", ReasonType: "type",
 	ReasonIssuer: "issuer", ReasonAudience: "audience", ReasonExpired: "expired", ReasonNotYetValid: "not_yet_valid",
 	ReasonLifetime: "lifetime", ReasonClaim: "claim", ReasonConfirmation: "confirmation",
 	ReasonScope: "scope", ReasonRole: "role", ReasonClaimValue: "claim_value",

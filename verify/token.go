@@ -1,10 +1,10 @@
 package verify
 
 import (
-	"github.com/valyala/fastjson"
-
+	"sallyport/verify/cache"
 	"sallyport/verify/claims"
 	"sallyport/verify/jose"
+	"sallyport/verify/pool"
 )
 
 // Token is the place where one token is taken apart and checked. The zero value is ready; it is reusable, owned by its
@@ -12,16 +12,74 @@ import (
 // Verify or Reset, and nothing of it is returned before the signature was good.
 type Token struct {
 	header   jose.Header
-	set      claims.Set
+	set      *claims.Set // own, or that of a cache entry; nil before the claims could be read
 	issuer   *Issuer
 	key      *Key
 	verified bool
+	cached   bool
+	refused  Reason // why its issuer's policy refuses a verified token; 0: it does not
 
-	parser  fastjson.Parser
-	checker jose.Checker
-	head    []byte // decoded header
-	payload []byte // decoded claims
-	sig     []byte // decoded signature
+	own     claims.Set
+	parser  claims.Parser
+	checker jose.Checker // of the header
+	head    []byte       // decoded header
+	payload []byte       // decoded claims
+	sig     []byte       // decoded signature
+	check   signatureCheck
+}
+
+// Entry is a verified token in the claim cache.
+type Entry = cache.Entry[Verified]
+
+// Verified is what the claim cache keeps of a token: what it says and who signed it, never a verdict. All octets are the
+// entry's own.
+type Verified struct {
+	issuer string // name; the Issuer itself belongs to one config
+	key    *Key
+	header jose.Header
+	set    claims.Set
+}
+
+// signatureCheck is the part of a verification that costs much CPU, as the pool runs it.
+type signatureCheck struct {
+	job    pool.Job[*Entry]
+	token  *Token
+	raw    []byte
+	input  []byte // signing input
+	header []byte // header segment
+	keys   *KeySet
+	entry  *Entry // made when it is first asked for
+	good   bool
+}
+
+// Run implements pool.Work.
+func (c *signatureCheck) Run() { c.good = c.token.key.VerifySignature(c.input, c.token.sig) }
+
+// Share implements pool.Work: nil says that the signature is wrong.
+func (c *signatureCheck) Share() *Entry {
+	if c.good && c.entry == nil {
+		c.entry = c.token.newEntry(c.job.Hash, c.raw)
+	}
+	return c.entry
+}
+
+// newEntry copies what the cache keeps.
+func (t *Token) newEntry(hash uint64, raw []byte) *Entry {
+	text := t.own.TextLen()
+	exp, ok := t.own.Expiry()
+	if ok {
+		exp += t.issuer.ClockSkew
+	}
+	e := cache.NewEntry[Verified](hash, raw, text+len(t.header.Kid)+len(t.header.Typ), exp)
+	room := e.Room()
+	v := &e.Value
+	v.issuer, v.key, v.header, v.set = t.issuer.Name, t.key, t.header, t.own.CopyTo(room)
+	room = room[text:]
+	n := copy(room, t.header.Kid)
+	v.header.Kid = room[:n:n]
+	m := copy(room[n:], t.header.Typ)
+	v.header.Typ = room[n : n+m : n+m]
+	return e
 }
 
 // Reset forgets the token and wipes its decoded parts, keeping the memory.
@@ -34,13 +92,23 @@ func (t *Token) Reset() {
 
 // forget makes the token unverified.
 func (t *Token) forget() {
-	t.header, t.issuer, t.key, t.verified = jose.Header{}, nil, nil, false
-	t.set.Reset()
+	t.header, t.set, t.issuer, t.key, t.verified, t.cached, t.refused = jose.Header{}, nil, nil, nil, false, false, 0
+	t.own.Reset()
 	t.head, t.payload, t.sig = t.head[:0], t.payload[:0], t.sig[:0]
+	t.check.clear()
+}
+
+// clear keeps nothing but the job's own memory.
+func (c *signatureCheck) clear() {
+	c.token, c.raw, c.input, c.header, c.keys, c.entry, c.good = nil, nil, nil, nil, nil, nil, false
+	c.job.Work, c.job.Key, c.job.Result = nil, nil, nil
 }
 
 // Verified reports whether the signature was good. The token may still have been refused for what it says.
 func (t *Token) Verified() bool { return t.verified }
+
+// Cached reports whether the token was in the claim cache.
+func (t *Token) Cached() bool { return t.cached }
 
 // Issuer returns the issuer that signed the token.
 func (t *Token) Issuer() *Issuer {
@@ -74,20 +142,20 @@ func (t *Token) Alg() jose.Alg {
 	return t.header.Alg
 }
 
-// Claims returns the claims; an empty set before they are verified.
+// noClaims is the set of a token that is not verified.
+var noClaims claims.Set
+
+// Claims returns the claims, which are not to be changed; an empty set before they are verified.
 func (t *Token) Claims() *claims.Set {
 	if !t.verified {
-		return new(claims.Set)
+		return &noClaims
 	}
-	return &t.set
+	return t.set
 }
 
 // Expiry returns exp in Unix seconds, 0 before it is verified.
 func (t *Token) Expiry() int64 {
-	if !t.verified {
-		return 0
-	}
-	exp, _ := t.set.Expiry()
+	exp, _ := t.Claims().Expiry()
 	return exp
 }
 
@@ -100,4 +168,9 @@ func (t *Token) UnverifiedKid() []byte { return t.header.Kid }
 
 // Unverified returns header and claims as far as they could be read, whatever became of the signature. For explain only:
 // nothing here is to be believed, logged or sent.
-func (t *Token) Unverified() (*jose.Header, *claims.Set) { return &t.header, &t.set }
+func (t *Token) Unverified() (*jose.Header, *claims.Set) {
+	if t.set == nil {
+		return &t.header, &noClaims
+	}
+	return &t.header, t.set
+}

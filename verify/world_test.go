@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"sallyport/edge/demo"
@@ -13,6 +14,8 @@ import (
 )
 
 const now = 1_800_000_000
+
+var source = netip.MustParseAddr("127.0.0.1")
 
 var b64 = base64.RawURLEncoding
 
@@ -111,7 +114,7 @@ func (w *world) raw(t testing.TB, alg jose.Alg, header, payload string) string {
 }
 
 func (w *world) verify(tok *verify.Token, token string) error {
-	return w.v.Verify(tok, []byte(token), now)
+	return w.v.Verify(tok, []byte(token), now, source)
 }
 
 func (w *world) check(t testing.TB, what, token string, want verify.Reason) {

@@ -3,177 +3,212 @@ package claims
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
-	"github.com/valyala/fastjson"
+	"sallyport/verify/jose"
 )
 
 // ErrClaim says that a registered claim has the wrong type or range.
 var ErrClaim = errors.New("claims: a registered claim has the wrong type")
 
-// Set is one claims set. It is reusable, owns its memory and allocates nothing once warm. What it returns is valid until
-// the next Parse or Reset.
+// Parser reads claims sets. It is reusable and allocates nothing once warm.
+type Parser struct{ checker jose.Checker }
+
+// Set is one claims set: an index over the payload's text, which it does not copy. It never changes after Parse, so that any
+// number of goroutines may read it. The zero value is empty.
 type Set struct {
-	parser  fastjson.Parser
-	root    *fastjson.Value
-	scratch []byte // for the text of numbers
-
-	iss, sub, jti, client []byte
-	aud, scope, scp       *fastjson.Value
-	exp, nbf, iat         int64
-	hasExp, hasNbf        bool
-	hasIat                bool
+	text      []byte // the payload
+	unescaped []byte // strings of the outermost object that had escapes
+	members   []jose.Member
+	at        [numRegistered]int16 // 1 + index into members; 0: absent
+	exp       int64
+	nbf       int64
+	iat       int64
 }
 
-// Reset forgets the claims.
-func (s *Set) Reset() {
-	s.root = nil
-	s.clear()
-}
+// registered are the claims that Set finds by itself.
+type registered uint8
 
-// Parse reads payload, which must have passed jose.Checker; it is copied. Registered claims of a wrong type are ErrClaim.
-func (s *Set) Parse(payload []byte) error {
-	s.root = nil
-	s.clear()
-	root, err := s.parser.ParseBytes(payload)
-	if err != nil {
-		return ErrClaim
-	}
-	if err := s.strings(root); err != nil {
-		return err
-	}
-	if err := s.dates(root); err != nil {
-		return err
-	}
-	if err := s.lists(root); err != nil {
-		return err
-	}
-	s.root = root
-	return nil
-}
+const (
+	claimIss registered = iota
+	claimSub
+	claimJTI
+	claimClientID
+	claimAzp
+	claimAud
+	claimScope
+	claimScp
+	claimExp
+	claimNbf
+	claimIat
+	numRegistered
+)
 
-func (s *Set) clear() {
-	s.iss, s.sub, s.jti, s.client = nil, nil, nil, nil
-	s.aud, s.scope, s.scp = nil, nil, nil
-	s.exp, s.nbf, s.iat, s.hasExp, s.hasNbf, s.hasIat = 0, 0, 0, false, false, false
-}
-
-func (s *Set) strings(root *fastjson.Value) (err error) {
-	if s.iss, err = str(root, "iss"); err != nil {
-		return err
-	}
-	if s.sub, err = str(root, "sub"); err != nil {
-		return err
-	}
-	if s.jti, err = str(root, "jti"); err != nil {
-		return err
-	}
-	azp, err := str(root, "azp")
+// Parse reads payload into set, in one pass that is also the strict check of its JSON: jose.ErrJSON says that it is not one
+// strict object, ErrClaim that a registered claim has the wrong type. The set refers to payload and to the Parser's memory: it is
+// good until either changes.
+func (p *Parser) Parse(set *Set, payload []byte) error {
+	set.Reset()
+	members, unescaped, err := p.checker.Index(payload, jose.DefaultLimits)
 	if err != nil {
 		return err
 	}
-	if s.client, err = str(root, "client_id"); err != nil {
-		return err
-	}
-	if s.client == nil {
-		s.client = azp // OpenID Connect Core, 2: azp holds the client_id
-	}
-	return nil
-}
-
-// str returns a string member, non-nil when it is there.
-func str(root *fastjson.Value, key string) ([]byte, error) {
-	v := root.Get(key)
-	if v == nil {
-		return nil, nil
-	}
-	if v.Type() != fastjson.TypeString {
-		return nil, ErrClaim
-	}
-	b := v.GetStringBytes()
-	if b == nil {
-		b = []byte{}
-	}
-	return b, nil
-}
-
-func (s *Set) dates(root *fastjson.Value) (err error) {
-	// Fractions are rounded so that the stricter side wins: exp down, nbf and iat up.
-	if s.exp, s.hasExp, err = s.date(root.Get("exp"), false); err != nil {
-		return err
-	}
-	if s.nbf, s.hasNbf, err = s.date(root.Get("nbf"), true); err != nil {
-		return err
-	}
-	s.iat, s.hasIat, err = s.date(root.Get("iat"), true)
-	return err
-}
-
-// lists checks aud (RFC 7519, 4.1.3: a string or an array of strings; an empty array names nobody), scope (RFC 8693, 4.2)
-// and scp.
-func (s *Set) lists(root *fastjson.Value) error {
-	s.aud, s.scope, s.scp = root.Get("aud"), root.Get("scope"), root.Get("scp")
-	if s.aud != nil && !isStrings(s.aud, true) {
-		return ErrClaim
-	}
-	if s.scope != nil && !isStrings(s.scope, false) {
-		return ErrClaim
-	}
-	if s.scp != nil && !isStrings(s.scp, false) {
+	set.text, set.unescaped, set.members = payload, unescaped, members
+	if !set.bind() {
+		set.Reset()
 		return ErrClaim
 	}
 	return nil
 }
 
-func isStrings(v *fastjson.Value, notEmpty bool) bool {
-	switch v.Type() {
-	case fastjson.TypeString:
+// Reset makes the set empty.
+func (s *Set) Reset() { *s = Set{} }
+
+// TextLen is how many octets CopyTo needs.
+func (s *Set) TextLen() int { return len(s.text) + len(s.unescaped) }
+
+// CopyTo returns an equal set that refers to room, of TextLen octets, and to nothing else that can change.
+func (s *Set) CopyTo(room []byte) Set {
+	c := *s
+	n := copy(room, s.text)
+	m := copy(room[n:], s.unescaped)
+	c.text, c.unescaped, c.members = room[:n:n], room[n:n+m:n+m], slices.Clone(s.members)
+	return c
+}
+
+// bind finds the registered claims and checks their types.
+func (s *Set) bind() bool {
+	for i := range s.members {
+		which := lookupRegistered(s.members[i].Name.Bytes(s.text, s.unescaped))
+		if which == numRegistered {
+			continue
+		}
+		s.at[which] = int16(i + 1)
+		if !s.wellTyped(which, s.value(&s.members[i])) {
+			return false
+		}
+	}
+	return true
+}
+
+func lookupRegistered(name []byte) registered {
+	switch string(name) {
+	case "iss":
+		return claimIss
+	case "sub":
+		return claimSub
+	case "jti":
+		return claimJTI
+	case "client_id":
+		return claimClientID
+	case "azp":
+		return claimAzp
+	case "aud":
+		return claimAud
+	case "scope":
+		return claimScope
+	case "scp":
+		return claimScp
+	case "exp":
+		return claimExp
+	case "nbf":
+		return claimNbf
+	case "iat":
+		return claimIat
+	}
+	return numRegistered
+}
+
+// wellTyped checks a registered claim's type, and keeps the dates. Their fractions are rounded so that the stricter side wins:
+// exp down, nbf and iat up.
+func (s *Set) wellTyped(which registered, v Value) (ok bool) {
+	switch which {
+	case claimIss, claimSub, claimJTI, claimClientID, claimAzp:
+		return v.Kind() == KindString
+	case claimAud:
+		// RFC 7519, 4.1.3: a string or an array of strings; an empty array names nobody.
+		return isStrings(v, true)
+	case claimScope, claimScp:
+		return isStrings(v, false) // RFC 8693, 4.2
+	case claimExp:
+		s.exp, ok = date(v, false)
+	case claimNbf:
+		s.nbf, ok = date(v, true)
+	case claimIat:
+		s.iat, ok = date(v, true)
+	}
+	return ok
+}
+
+func isStrings(v Value, notEmpty bool) bool {
+	switch v.Kind() {
+	case KindString:
 		return true
-	case fastjson.TypeArray:
-		a := v.GetArray()
-		for _, e := range a {
-			if e.Type() != fastjson.TypeString {
+	case KindArray:
+		n := 0
+		for e := v.Elements(); e.Next(); n++ {
+			if e.Value().Kind() != KindString {
 				return false
 			}
 		}
-		return len(a) > 0 || !notEmpty
+		return n > 0 || !notEmpty
 	}
 	return false
 }
 
+// registered returns a registered claim; no value when it is absent.
+func (s *Set) registered(which registered) Value {
+	if i := s.at[which]; i > 0 {
+		return s.value(&s.members[i-1])
+	}
+	return Value{}
+}
+
+// str returns a registered string claim, nil when it is absent and never nil when it is there.
+func (s *Set) str(which registered) []byte {
+	if s.at[which] == 0 {
+		return nil
+	}
+	return s.registered(which).Bytes()
+}
+
 // Issuer returns iss; nil when absent, as for all of these.
-func (s *Set) Issuer() []byte { return s.iss }
+func (s *Set) Issuer() []byte { return s.str(claimIss) }
 
 // Subject returns sub.
-func (s *Set) Subject() []byte { return s.sub }
+func (s *Set) Subject() []byte { return s.str(claimSub) }
 
 // JTI returns jti.
-func (s *Set) JTI() []byte { return s.jti }
+func (s *Set) JTI() []byte { return s.str(claimJTI) }
 
-// ClientID returns client_id, or azp where that is absent.
-func (s *Set) ClientID() []byte { return s.client }
+// ClientID returns client_id, or azp where that is absent: OpenID Connect Core, 2, has the client's ID there.
+func (s *Set) ClientID() []byte {
+	if s.at[claimClientID] != 0 {
+		return s.str(claimClientID)
+	}
+	return s.str(claimAzp)
+}
 
 // Expiry returns exp in Unix seconds, rounded down, and whether it is there.
-func (s *Set) Expiry() (int64, bool) { return s.exp, s.hasExp }
+func (s *Set) Expiry() (int64, bool) { return s.exp, s.at[claimExp] != 0 }
 
 // NotBefore returns nbf in Unix seconds, rounded up, and whether it is there.
-func (s *Set) NotBefore() (int64, bool) { return s.nbf, s.hasNbf }
+func (s *Set) NotBefore() (int64, bool) { return s.nbf, s.at[claimNbf] != 0 }
 
 // IssuedAt returns iat in Unix seconds, rounded up, and whether it is there.
-func (s *Set) IssuedAt() (int64, bool) { return s.iat, s.hasIat }
+func (s *Set) IssuedAt() (int64, bool) { return s.iat, s.at[claimIat] != 0 }
 
 // HasAudience reports whether aud is or contains name, byte by byte.
-func (s *Set) HasAudience(name string) bool { return contains(s.aud, name) }
+func (s *Set) HasAudience(name string) bool {
+	v := s.registered(claimAud)
+	return v.Kind() == KindString && string(v.Bytes()) == name || v.contains(name)
+}
 
-func contains(v *fastjson.Value, want string) bool {
-	if v == nil {
-		return false
-	}
-	if v.Type() == fastjson.TypeString {
-		return string(v.GetStringBytes()) == want
-	}
-	for _, e := range v.GetArray() {
-		if string(e.GetStringBytes()) == want {
+// contains reports whether v is an array with the string want in it.
+func (v Value) contains(want string) bool {
+	for e := v.Elements(); e.Next(); {
+		if e.v.Kind() == KindString && string(e.v.Bytes()) == want {
 			return true
 		}
 	}
@@ -183,14 +218,15 @@ func contains(v *fastjson.Value, want string) bool {
 // HasScope reports whether scope or scp grants name. Both may be a space-separated string or an array of strings, each of
 // them one scope: one with a space in it is none (RFC 6749, 3.3), and grants nothing.
 func (s *Set) HasScope(name string) bool {
-	return name != "" && strings.IndexByte(name, ' ') < 0 && (grants(s.scope, name) || grants(s.scp, name))
+	return name != "" && strings.IndexByte(name, ' ') < 0 &&
+		(grants(s.registered(claimScope), name) || grants(s.registered(claimScp), name))
 }
 
-func grants(v *fastjson.Value, want string) bool {
-	if v != nil && v.Type() == fastjson.TypeString {
-		return hasWord(v.GetStringBytes(), want)
+func grants(v Value, want string) bool {
+	if v.Kind() == KindString {
+		return hasWord(v.Bytes(), want)
 	}
-	return contains(v, want)
+	return v.contains(want)
 }
 
 // hasWord reports whether list, separated by spaces (RFC 6749, 3.3), contains word.

@@ -1,18 +1,11 @@
 package claims
 
-import (
-	"testing"
+import "testing"
 
-	"sallyport/verify/jose"
-)
-
-// read reads a payload the way that Verify does: the strict check of the JSON, then the claims.
+// read reads a payload as Verify does.
 func read(payload string) (*Set, error) {
-	if err := jose.CheckJSON([]byte(payload), jose.DefaultLimits); err != nil {
-		return nil, err
-	}
 	s := new(Set)
-	return s, s.Parse([]byte(payload))
+	return s, new(Parser).Parse(s, []byte(payload))
 }
 
 // parse is read of a payload that must be good.
@@ -62,19 +55,20 @@ func TestSetAccessors(t *testing.T) {
 // A set that is used again holds nothing of the last token: not after a good one, a bad one or a Reset.
 func TestSetForgets(t *testing.T) {
 	const full = `{"iss":"i","sub":"s","jti":"j","azp":"z","client_id":"c","exp":3,"nbf":1,"iat":2,"aud":"a","scope":"r","scp":["w"],"x":1}`
+	var p Parser
 	for name, next := range map[string]func(*Set){
 		"another": func(s *Set) {
-			if err := s.Parse([]byte(`{}`)); err != nil {
+			if err := p.Parse(s, []byte(`{}`)); err != nil {
 				t.Fatal(err)
 			}
 		},
 		"a bad one": func(s *Set) {
-			if err := s.Parse([]byte(`{"aud":1}`)); err == nil {
+			if err := p.Parse(s, []byte(`{"aud":1}`)); err == nil {
 				t.Fatal("accepted")
 			}
 		},
 		"no JSON": func(s *Set) {
-			if err := s.Parse([]byte(`{`)); err == nil {
+			if err := p.Parse(s, []byte(`{`)); err == nil {
 				t.Fatal("accepted")
 			}
 		},
@@ -96,19 +90,25 @@ func TestSetForgets(t *testing.T) {
 	}
 }
 
-// The payload is copied: who reads the next request into the same memory changes nothing.
-func TestSetOwnsItsMemory(t *testing.T) {
-	payload := []byte(`{"iss":"issuer","aud":["one"],"x":{"y":"deep"}}`)
+// A copy refers to its own memory: who reads the next token into the memory of this one changes nothing.
+func TestCopyToOwnsItsMemory(t *testing.T) {
+	payload := []byte(`{"iss":"iss\u0075er","aud":["one"],"x":{"y":"deep"},"\u0061":"\u0062"}`)
 	var s Set
-	if err := s.Parse(payload); err != nil {
+	var p Parser
+	if err := p.Parse(&s, payload); err != nil {
 		t.Fatal(err)
 	}
+	c := s.CopyTo(make([]byte, s.TextLen()))
 	for i := range payload {
 		payload[i] = 'X'
 	}
-	v, _ := s.Lookup(Path{"x", "y"})
-	if string(s.Issuer()) != "issuer" || !s.HasAudience("one") || string(v.Bytes()) != "deep" {
-		t.Errorf("after the payload was overwritten: %q, %q", s.Issuer(), v.Bytes())
+	if err := p.Parse(&s, []byte(`{"\u0070\u0071":"\u0071\u0071\u0071\u0071\u0071\u0071\u0071","aud":"two","iss":"\u0078","a":1,"b":2,"c":3}`)); err != nil {
+		t.Fatal(err)
+	}
+	deep, _ := c.Lookup(Path{"x", "y"})
+	escaped, _ := c.Lookup(Path{"a"})
+	if string(c.Issuer()) != "issuer" || !c.HasAudience("one") || c.HasAudience("two") || string(deep.Bytes()) != "deep" || !escaped.Equal("b") {
+		t.Errorf("after the payload was overwritten: %q, %q, %q", c.Issuer(), deep.Bytes(), escaped.Bytes())
 	}
 }
 

@@ -1,29 +1,19 @@
 package claims
 
-import "github.com/valyala/fastjson"
-
 // maxDate is the largest NumericDate: 2^53, beyond which a float64 skips seconds.
 const maxDate = 1 << 53
 
-// date reads a NumericDate (RFC 7519, 2) from the number's own text, since fastjson's getters turn what they cannot read
-// into 0. Integers and finite decimals from 0 to 2^53 are read, in plain or exponent form; all else is ErrClaim. up says
-// which way a fraction is rounded.
-func (s *Set) date(v *fastjson.Value, up bool) (int64, bool, error) {
-	if v == nil {
-		return 0, false, nil
+// date reads a NumericDate (RFC 7519, 2) from the number's own text. Integers and finite decimals from 0 to 2^53 are read, in
+// plain or exponent form; nothing else. up says which way a fraction is rounded.
+func date(v Value, up bool) (int64, bool) {
+	if v.Kind() != KindNumber {
+		return 0, false
 	}
-	if v.Type() != fastjson.TypeNumber {
-		return 0, false, ErrClaim
-	}
-	s.scratch = v.MarshalTo(s.scratch[:0])
-	n, fraction, ok := parseDate(s.scratch)
-	if !ok {
-		return 0, false, ErrClaim
-	}
+	n, fraction, ok := parseDate(v.raw)
 	if fraction && up {
 		n++
 	}
-	return n, true, nil
+	return n, ok
 }
 
 // parseDate reads digits [. digits] [e[+-]digits] exactly, without floating point. fraction says that something below one

@@ -68,8 +68,12 @@ func FuzzValues(f *testing.F) {
 		if !ok {
 			t.Fatalf("%q is no object", payload)
 		}
+		copied := s.CopyTo(make([]byte, s.TextLen()))
 		for name, w := range want {
 			v, ok := s.Lookup(Path{name})
+			if c, _ := copied.Lookup(Path{name}); string(c.AppendJSON(nil)) != string(v.AppendJSON(nil)) {
+				t.Fatalf("%q: the copy's %q is %q", payload, name, c.AppendJSON(nil))
+			}
 			if !ok {
 				t.Fatalf("%q: Lookup(%q) finds nothing", payload, name)
 			}
@@ -83,11 +87,41 @@ func FuzzValues(f *testing.F) {
 			if got := v.Kind(); got != kindOf(w) {
 				t.Fatalf("%q: %q is of kind %d, want %d", payload, name, got, kindOf(w))
 			}
+			checkParts(t, s, payload, Path{name}, v, w)
 			if text, ok := w.(string); ok && (string(v.Bytes()) != text || !v.Equal(text)) {
 				t.Fatalf("%q: %q is %q, want %q", payload, name, v.Bytes(), text)
 			}
 		}
 	})
+}
+
+// checkParts compares what lies inside a claim: the elements of arrays, and the members of objects by their paths.
+func checkParts(t *testing.T, s *Set, payload []byte, at Path, v Value, want any) {
+	t.Helper()
+	switch w := want.(type) {
+	case []any:
+		n := 0
+		for e := v.Elements(); e.Next(); n++ {
+			if n >= len(w) || !reflect.DeepEqual(decode(t, e.Value().AppendJSON(nil)), w[n]) {
+				t.Fatalf("%q: element %d of %q is %q", payload, n, at, e.Value().AppendJSON(nil))
+			}
+			if text, ok := w[n].(string); ok && string(e.Value().Bytes()) != text {
+				t.Fatalf("%q: element %d of %q says %q, want %q", payload, n, at, e.Value().Bytes(), text)
+			}
+		}
+		if n != len(w) {
+			t.Fatalf("%q: %q has %d elements, want %d", payload, at, n, len(w))
+		}
+	case map[string]any:
+		for name, inner := range w {
+			path := append(at[:len(at):len(at)], name)
+			got, ok := s.Lookup(path)
+			if !ok || !reflect.DeepEqual(decode(t, got.AppendJSON(nil)), inner) {
+				t.Fatalf("%q: %q is %q, %v", payload, path, got.AppendJSON(nil), ok)
+			}
+			checkParts(t, s, payload, path, got, inner)
+		}
+	}
 }
 
 // touch looks at all that there is in a claim, and, where it is an object, for a member that is not there.
@@ -99,8 +133,8 @@ func touch(s *Set, name string) {
 
 func touchValue(v Value) {
 	v.Equal("x")
-	for i := range v.Len() {
-		touchValue(v.At(i))
+	for e := v.Elements(); e.Next(); {
+		touchValue(e.Value())
 	}
 }
 

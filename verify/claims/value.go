@@ -1,62 +1,10 @@
 package claims
 
 import (
-	"errors"
-	"fmt"
-	"strings"
+	"bytes"
 
-	"github.com/valyala/fastjson"
+	"sallyport/verify/jose"
 )
-
-// Path leads to a claim through nested objects.
-type Path []string
-
-// ParsePath reads a path: names separated by dots, "realm_access.roles", or, when it begins with a slash, an RFC 6901 JSON
-// Pointer through objects, for names that contain dots: "/https:~1~1example.com~1roles".
-func ParsePath(s string) (Path, error) {
-	if s == "" {
-		return nil, errors.New("claims: cannot parse claim path: it is empty")
-	}
-	var p Path
-	if s[0] == '/' {
-		for _, part := range strings.Split(s[1:], "/") {
-			name, err := unescapePointer(part)
-			if err != nil {
-				return nil, fmt.Errorf("claims: cannot parse claim path %q: %w", s, err)
-			}
-			p = append(p, name)
-		}
-	} else {
-		p = strings.Split(s, ".")
-	}
-	for _, name := range p {
-		if name == "" {
-			return nil, fmt.Errorf("claims: cannot parse claim path %q: empty name", s)
-		}
-	}
-	return p, nil
-}
-
-// unescapePointer replaces ~1 by / and ~0 by ~ (RFC 6901, 4); another ~ is an error.
-func unescapePointer(s string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] != '~' {
-			b.WriteByte(s[i])
-			continue
-		}
-		i++
-		switch {
-		case i < len(s) && s[i] == '0':
-			b.WriteByte('~')
-		case i < len(s) && s[i] == '1':
-			b.WriteByte('/')
-		default:
-			return "", errors.New("~ must be followed by 0 or 1")
-		}
-	}
-	return b.String(), nil
-}
 
 // Kind is the JSON type of a Value. The zero value is that of no value.
 type Kind uint8
@@ -72,68 +20,153 @@ const (
 	KindObject
 )
 
-// Value is one claim, valid until its Set is parsed again.
+// Value is one claim: a view into its Set. The zero value is no value.
 type Value struct {
-	v   *fastjson.Value
-	set *Set // for its scratch memory
+	raw []byte // JSON text, without white space around it; the strict check has passed it
+	str []byte // a string's text where it is known without unescaping; else nil
+}
+
+// value returns a member of the outermost object.
+func (s *Set) value(m *jose.Member) Value {
+	v := Value{raw: s.text[m.From:m.To:m.To]}
+	if v.raw[0] == '"' {
+		v.str = m.String.Bytes(s.text, s.unescaped)
+	}
+	return v
 }
 
 // Lookup returns the claim at p.
 func (s *Set) Lookup(p Path) (Value, bool) {
-	if s.root == nil || len(p) == 0 {
+	if len(p) == 0 {
 		return Value{}, false
 	}
-	v := s.root
-	for _, name := range p {
-		if v.Type() != fastjson.TypeObject {
+	for i := range s.members {
+		m := &s.members[i]
+		if string(m.Name.Bytes(s.text, s.unescaped)) != p[0] {
+			continue
+		}
+		v := s.value(m)
+		for _, name := range p[1:] {
+			var ok bool
+			if v, ok = v.member(name); !ok {
+				return Value{}, false
+			}
+		}
+		return v, true
+	}
+	return Value{}, false
+}
+
+// member returns a member of an object.
+func (v Value) member(name string) (Value, bool) {
+	if v.Kind() != KindObject {
+		return Value{}, false
+	}
+	for rest := v.raw[1:]; ; {
+		rest = skipSpace(rest)
+		if rest[0] == '}' {
 			return Value{}, false
 		}
-		if v = v.Get(name); v == nil {
-			return Value{}, false
+		key := Value{raw: rest[:valueLen(rest)]}
+		rest = skipSpace(rest[len(key.raw):])
+		rest = skipSpace(rest[1:]) // the colon
+		n := valueLen(rest)
+		if string(key.Bytes()) == name {
+			return Value{raw: rest[:n:n]}, true
+		}
+		if rest = skipSpace(rest[n:]); rest[0] == ',' {
+			rest = rest[1:]
 		}
 	}
-	return Value{v, s}, true
 }
 
 // Kind returns the JSON type.
 func (v Value) Kind() Kind {
-	if v.v == nil {
+	if len(v.raw) == 0 {
 		return KindInvalid
 	}
-	switch v.v.Type() {
-	case fastjson.TypeNull:
-		return KindNull
-	case fastjson.TypeTrue, fastjson.TypeFalse:
-		return KindBool
-	case fastjson.TypeNumber:
-		return KindNumber
-	case fastjson.TypeString:
+	switch v.raw[0] {
+	case '"':
 		return KindString
-	case fastjson.TypeArray:
-		return KindArray
-	case fastjson.TypeObject:
+	case '{':
 		return KindObject
+	case '[':
+		return KindArray
+	case 't', 'f':
+		return KindBool
+	case 'n':
+		return KindNull
 	}
-	return KindInvalid
+	return KindNumber
 }
 
-// Len returns the number of elements of an array, else 0.
-func (v Value) Len() int {
+// Elements walks the elements of an array; those of anything else are none.
+type Elements struct {
+	rest []byte
+	v    Value
+}
+
+// Elements returns the walk. Call Next before each Value.
+func (v Value) Elements() Elements {
 	if v.Kind() != KindArray {
-		return 0
+		return Elements{}
 	}
-	return len(v.v.GetArray())
+	return Elements{rest: v.raw[1:]}
 }
 
-// At returns element i of an array.
-func (v Value) At(i int) Value { return Value{v.v.GetArray()[i], v.set} }
+// Next moves to the next element and reports whether there is one.
+func (e *Elements) Next() bool {
+	if len(e.rest) == 0 {
+		return false
+	}
+	rest := skipSpace(e.rest)
+	if rest[0] == ',' {
+		rest = skipSpace(rest[1:])
+	}
+	if rest[0] == ']' {
+		e.rest = nil
+		return false
+	}
+	n := valueLen(rest)
+	e.v, e.rest = Value{raw: rest[:n:n]}, rest[n:]
+	return true
+}
 
-// Bytes returns the unescaped text of a string, a view; nil for other kinds.
+// Value returns the present element.
+func (e *Elements) Value() Value { return e.v }
+
+// Bytes returns the unescaped text of a string, nil for other kinds. It is a view, but for a string with escapes inside an
+// array or object, which is copied.
 func (v Value) Bytes() []byte {
+	if v.str != nil {
+		return v.str
+	}
 	if v.Kind() != KindString {
 		return nil
 	}
-	return v.v.GetStringBytes()
+	inner := v.raw[1 : len(v.raw)-1 : len(v.raw)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	return jose.Unescape(v.raw)
+}
+
+// AppendJSON appends the value as compact JSON; strings and numbers as they were written.
+func (v Value) AppendJSON(dst []byte) []byte {
+	for rest := v.raw; len(rest) > 0; {
+		switch c := rest[0]; c {
+		case ' ', '\t', '\n', '\r':
+			rest = rest[1:]
+		case '"':
+			n := valueLen(rest)
+			dst = append(dst, rest[:n]...)
+			rest = rest[n:]
+		default:
+			dst = append(dst, c)
+			rest = rest[1:]
+		}
+	}
+	return dst
 }
 
 // Equal reports whether the value is the scalar that want names: a string's text, a number as written, true or false.
@@ -141,19 +174,64 @@ func (v Value) Bytes() []byte {
 func (v Value) Equal(want string) bool {
 	switch v.Kind() {
 	case KindString:
-		return string(v.v.GetStringBytes()) == want
-	case KindBool:
-		return (v.v.Type() == fastjson.TypeTrue && want == "true") || (v.v.Type() == fastjson.TypeFalse && want == "false")
-	case KindNumber:
-		// fastjson shows the text of a number in no other way, and a local array would escape.
-		v.set.scratch = v.v.MarshalTo(v.set.scratch[:0])
-		return string(v.set.scratch) == want
+		return string(v.Bytes()) == want
+	case KindBool, KindNumber:
+		return string(v.raw) == want
 	case KindArray:
-		for i := range v.Len() {
-			if e := v.At(i); e.Kind() != KindArray && e.Equal(want) {
+		for e := v.Elements(); e.Next(); {
+			if k := e.v.Kind(); k != KindArray && e.v.Equal(want) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// skipSpace cuts white space off the front. There is always something behind it in a checked text.
+func skipSpace(b []byte) []byte {
+	for b[0] == ' ' || b[0] == '\t' || b[0] == '\n' || b[0] == '\r' {
+		b = b[1:]
+	}
+	return b
+}
+
+// valueLen returns the length of the value at the head of b, whose JSON has been checked.
+func valueLen(b []byte) int {
+	switch b[0] {
+	case '"':
+		return stringLen(b)
+	case '{', '[':
+		depth := 0
+		for i := 0; ; {
+			switch b[i] {
+			case '"':
+				i += stringLen(b[i:])
+				continue
+			case '{', '[':
+				depth++
+			case '}', ']':
+				if depth--; depth == 0 {
+					return i + 1
+				}
+			}
+			i++
+		}
+	}
+	n := 1
+	for n < len(b) && b[n] != ',' && b[n] != '}' && b[n] != ']' && b[n] > ' ' {
+		n++
+	}
+	return n
+}
+
+// stringLen returns the length of the string at the head of b, quotes included.
+func stringLen(b []byte) int {
+	for i := 1; ; i++ {
+		switch b[i] {
+		case '"':
+			return i + 1
+		case '\\':
+			i++
+		}
+	}
 }

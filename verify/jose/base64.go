@@ -30,33 +30,41 @@ func DecodedLen(n int) int { return n * 6 / 8 }
 // RFC 7515, 2). On an error dst is returned as it came.
 func DecodeSegment(dst, src []byte) ([]byte, error) {
 	n := len(src)
-	if n%4 == 1 {
-		return dst, ErrMalformed
+	if n == 0 {
+		return dst, nil
 	}
 	start := len(dst)
+	unused := [4]byte{0: 0, 2: 0x0f, 3: 0x03}[n%4]
+	if n%4 == 1 || decodeTable[src[n-1]]&unused != 0 {
+		return dst, ErrMalformed
+	}
 	dst = grow(dst, DecodedLen(n))
-	out := dst[start:]
-	var bad byte // any 0xff from the table leaves its top bits here
-	i, o := 0, 0
-	for ; i+4 <= n; i, o = i+4, o+3 {
-		a, b, c, d := decodeTable[src[i]], decodeTable[src[i+1]], decodeTable[src[i+2]], decodeTable[src[i+3]]
-		bad |= a | b | c | d
-		out[o], out[o+1], out[o+2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
-	}
-	switch n - i {
-	case 2:
-		a, b := decodeTable[src[i]], decodeTable[src[i+1]]
-		bad |= a | b | (b&0x0c)<<4 | b<<6 // four unused bits
-		out[o] = a<<2 | b>>4
-	case 3:
-		a, b, c := decodeTable[src[i]], decodeTable[src[i+1]], decodeTable[src[i+2]]
-		bad |= a | b | c | (c&0x03)<<6 // two unused bits
-		out[o], out[o+1] = a<<2|b>>4, b<<4|c>>2
-	}
-	if bad&0xc0 != 0 {
+	if !decode(dst[start:], src) {
 		return dst[:start], ErrMalformed
 	}
 	return dst, nil
+}
+
+// decodePortable is decode where there is no kernel.
+func decodePortable(out, src []byte) bool {
+	var bad byte // the top bits of any 0xff from the table
+	for len(src) >= 4 && len(out) >= 3 {
+		a, b, c, d := decodeTable[src[0]], decodeTable[src[1]], decodeTable[src[2]], decodeTable[src[3]]
+		bad |= a | b | c | d
+		out[0], out[1], out[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		src, out = src[4:], out[3:]
+	}
+	switch len(src) {
+	case 2:
+		a, b := decodeTable[src[0]], decodeTable[src[1]]
+		bad |= a | b
+		out[0] = a<<2 | b>>4
+	case 3:
+		a, b, c := decodeTable[src[0]], decodeTable[src[1]], decodeTable[src[2]]
+		bad |= a | b | c
+		out[0], out[1] = a<<2|b>>4, b<<4|c>>2
+	}
+	return bad&0xc0 == 0
 }
 
 // grow returns dst longer by n octets, whose content is to be overwritten.

@@ -115,3 +115,47 @@ func FuzzDecodeSegment(f *testing.F) {
 		}
 	})
 }
+
+// FuzzIndex compares what Index tells of the outermost object with what encoding/json reads.
+func FuzzIndex(f *testing.F) {
+	for _, s := range []string{
+		`{}`, `{"iss":"a","aud":["b","c"],"exp":1}`, ` { "a" : "\u00e9\ud83d\ude00x" , "\u0062" : { "c" : "\n" } , "d" : [ "\t" ] } `, `{"":""}`,
+		`{"aaaaaaaa":"bbbbbbbbbbbbbbbb","c":"dddddddéeeeeeee"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var c Checker
+		members, unescaped, err := c.Index(b, DefaultLimits)
+		if err != nil {
+			return
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(b, &want); err != nil {
+			t.Fatalf("Index passed %q: encoding/json says %v", b, err)
+		}
+		if len(members) != len(want) {
+			t.Fatalf("Index(%q) tells %d members, want %d", b, len(members), len(want))
+		}
+		for _, m := range members {
+			name := string(m.Name.Bytes(b, unescaped))
+			raw, ok := want[name]
+			if got := b[m.From:m.To]; !ok || string(got) != string(bytes.TrimSpace(raw)) {
+				t.Fatalf("Index(%q): member %q is %q, want %q", b, name, got, raw)
+			}
+			if raw[0] != '"' {
+				continue
+			}
+			var s string
+			if err := json.Unmarshal(raw, &s); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(m.String.Bytes(b, unescaped)); got != s {
+				t.Fatalf("Index(%q): member %q says %q, want %q", b, name, got, s)
+			}
+			if got := string(Unescape(raw)); got != s {
+				t.Fatalf("Unescape(%q) = %q, want %q", raw, got, s)
+			}
+		}
+	})
+}

@@ -1,7 +1,9 @@
 package jose
 
 import (
+	"encoding/binary"
 	"errors"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -24,15 +26,34 @@ type Checker struct {
 	pos     int
 	limits  Limits
 	members int
-	names   []name // members of the objects that are open, innermost last
-	buf     []byte // unescaped names, as far as they had escapes
+	names   []Text   // of the objects that are open, innermost last
+	buf     []byte   // unescaped strings, as far as they had escapes
+	top     []Member // of the outermost object
 }
 
-// A name is a member name: the span of its text after unescaping, either in src or in buf.
-type name struct {
-	from, to int
-	inBuf    bool
+// Text is the span of a string after unescaping: in the checked text where it had no escapes, else in Unescaped.
+type Text struct {
+	From, To int32
+	Escaped  bool
 }
+
+// Bytes returns the string, given the checked text and what the Checker unescaped.
+func (t Text) Bytes(src, unescaped []byte) []byte {
+	if t.Escaped {
+		return unescaped[t.From:t.To:t.To]
+	}
+	return src[t.From:t.To:t.To]
+}
+
+// Member is a member of the outermost object: its name, the span of its value's JSON text and, of a string, the value itself.
+type Member struct {
+	Name     Text
+	From, To int32
+	String   Text
+}
+
+// maxJSON bounds a text, so that its offsets fit.
+const maxJSON = 1 << 30
 
 // CheckJSON is Checker.Check with a Checker of its own.
 func CheckJSON(b []byte, lim Limits) error {
@@ -44,17 +65,27 @@ func CheckJSON(b []byte, lim Limits) error {
 // without a byte order mark, without two members of one name after unescaping in any object (RFC 7515, 4; RFC 7519, 4),
 // without lone surrogates, and with numbers that a float64 can hold. What passes has one reading in every decent parser.
 func (c *Checker) Check(b []byte, lim Limits) error {
+	_, _, err := c.Index(b, lim)
+	return err
+}
+
+// Index is Check that tells the members of the object, in their order. They refer to b and to unescaped; both slices are the
+// Checker's and valid until its next use.
+func (c *Checker) Index(b []byte, lim Limits) (members []Member, unescaped []byte, err error) {
 	c.src, c.pos, c.limits, c.members = b, 0, lim, 0
-	c.names, c.buf = c.names[:0], c.buf[:0]
+	c.names, c.buf, c.top = c.names[:0], c.buf[:0], c.top[:0]
+	if len(b) > maxJSON {
+		return nil, nil, ErrJSON
+	}
 	c.space()
 	if c.peek() != '{' || !c.object(1) {
-		return ErrJSON
+		return nil, nil, ErrJSON
 	}
 	c.space()
 	if c.pos != len(c.src) {
-		return ErrJSON
+		return nil, nil, ErrJSON
 	}
-	return nil
+	return c.top, c.buf, nil
 }
 
 // peek returns the octet at pos, or 0 at the end (0 is valid nowhere).
@@ -76,25 +107,25 @@ func (c *Checker) space() {
 	}
 }
 
-func (c *Checker) value(depth int) bool {
+// value reads a value; of a string it returns the text.
+func (c *Checker) value(depth int) (Text, bool) {
 	switch b := c.peek(); {
 	case b == '"':
-		_, ok := c.str()
-		return ok
+		return c.str()
 	case b == '{':
-		return c.object(depth + 1)
+		return Text{}, c.object(depth + 1)
 	case b == '[':
-		return c.array(depth + 1)
+		return Text{}, c.array(depth + 1)
 	case b == 't':
-		return c.literal("true")
+		return Text{}, c.literal("true")
 	case b == 'f':
-		return c.literal("false")
+		return Text{}, c.literal("false")
 	case b == 'n':
-		return c.literal("null")
+		return Text{}, c.literal("null")
 	case b == '-' || ('0' <= b && b <= '9'):
-		return c.number()
+		return Text{}, c.number()
 	}
-	return false
+	return Text{}, false
 }
 
 func (c *Checker) literal(s string) bool {
@@ -122,14 +153,19 @@ func (c *Checker) object(depth int) bool {
 		c.pos++
 		return true
 	}
-	for {
+	for marks := uint64(0); ; {
 		if c.peek() != '"' || !c.count() {
 			return false
 		}
 		n, ok := c.str()
-		if !ok || c.seen(first, n) {
+		if !ok {
 			return false
 		}
+		mark := c.mark(n)
+		if marks&mark != 0 && c.seen(first, n) {
+			return false
+		}
+		marks |= mark
 		c.names = append(c.names, n)
 		c.space()
 		if c.peek() != ':' {
@@ -137,8 +173,13 @@ func (c *Checker) object(depth int) bool {
 		}
 		c.pos++
 		c.space()
-		if !c.value(depth) {
+		from := c.pos
+		str, ok := c.value(depth)
+		if !ok {
 			return false
+		}
+		if depth == 1 {
+			c.top = append(c.top, Member{Name: n, From: int32(from), To: int32(c.pos), String: str})
 		}
 		c.space()
 		switch c.peek() {
@@ -147,8 +188,10 @@ func (c *Checker) object(depth int) bool {
 			c.space()
 		case '}':
 			c.pos++
-			// This object's names are done with; those of the objects around it stay.
-			c.names, c.buf = c.names[:first], c.buf[:firstBuf]
+			// This object's names are done with; those of the objects around it stay. Index refers to the outermost one's.
+			if c.names = c.names[:first]; depth > 1 {
+				c.buf = c.buf[:firstBuf]
+			}
 			return true
 		default:
 			return false
@@ -156,23 +199,25 @@ func (c *Checker) object(depth int) bool {
 	}
 }
 
+// mark is one bit of 64 that equal names share, so that most names need not be compared with any other.
+func (c *Checker) mark(n Text) uint64 {
+	if n.From == n.To {
+		return 1
+	}
+	t := n.Bytes(c.src, c.buf)
+	return 1 << ((uint(t[0])*7 + uint(t[len(t)-1])*13 + uint(len(t))*31) & 63)
+}
+
 // seen compares n with the names of the object whose first is c.names[first]. The member limit bounds the work: at most
 // 256·255/2 comparisons, nearly all of which end at the length.
-func (c *Checker) seen(first int, n name) bool {
-	t := c.text(n)
+func (c *Checker) seen(first int, n Text) bool {
+	t := n.Bytes(c.src, c.buf)
 	for _, o := range c.names[first:] {
-		if o.to-o.from == len(t) && string(c.text(o)) == string(t) {
+		if int(o.To-o.From) == len(t) && string(o.Bytes(c.src, c.buf)) == string(t) {
 			return true
 		}
 	}
 	return false
-}
-
-func (c *Checker) text(n name) []byte {
-	if n.inBuf {
-		return c.buf[n.from:n.to]
-	}
-	return c.src[n.from:n.to]
 }
 
 func (c *Checker) array(depth int) bool {
@@ -186,7 +231,10 @@ func (c *Checker) array(depth int) bool {
 		return true
 	}
 	for {
-		if !c.count() || !c.value(depth) {
+		if !c.count() {
+			return false
+		}
+		if _, ok := c.value(depth); !ok {
 			return false
 		}
 		c.space()
@@ -203,29 +251,50 @@ func (c *Checker) array(depth int) bool {
 	}
 }
 
-// str reads a string and returns the span of its unescaped text.
-func (c *Checker) str() (name, bool) {
+// str reads a string and returns its text.
+func (c *Checker) str() (Text, bool) {
 	c.pos++ // "
 	start := c.pos
-	for c.pos < len(c.src) {
-		b := c.src[c.pos]
-		switch {
+	for {
+		c.plain()
+		if c.pos >= len(c.src) {
+			return Text{}, false
+		}
+		switch b := c.src[c.pos]; {
 		case b == '"':
 			c.pos++
-			return name{from: start, to: c.pos - 1}, true
+			return Text{From: int32(start), To: int32(c.pos - 1)}, true
 		case b == '\\':
 			return c.escaped(start)
 		case b < 0x20:
-			return name{}, false
-		case b < utf8.RuneSelf:
-			c.pos++
+			return Text{}, false
 		default:
 			if !c.rune() {
-				return name{}, false
+				return Text{}, false
 			}
 		}
 	}
-	return name{}, false
+}
+
+// plain steps over octets of a string that stand for themselves, eight at a time: all of ASCII but control characters, the
+// quote and the backslash.
+func (c *Checker) plain() {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	src, pos := c.src, c.pos
+	for len(src)-pos >= 8 {
+		w := binary.LittleEndian.Uint64(src[pos:])
+		quote, backslash := w^'"'*ones, w^'\\'*ones
+		// The lowest bit that is set marks the first octet; a borrow can only set bits above it.
+		if m := ((quote-ones)&^quote | (backslash-ones)&^backslash | (w-0x20*ones)&^w | w) & tops; m != 0 {
+			c.pos = pos + bits.TrailingZeros64(m)/8
+			return
+		}
+		pos += 8
+	}
+	for pos < len(src) && src[pos] >= 0x20 && src[pos] < utf8.RuneSelf && src[pos] != '"' && src[pos] != '\\' {
+		pos++
+	}
+	c.pos = pos
 }
 
 // rune steps over one UTF-8 sequence.
@@ -239,32 +308,34 @@ func (c *Checker) rune() bool {
 }
 
 // escaped reads on from the first backslash of a string that began at start, writing the unescaped text to buf.
-func (c *Checker) escaped(start int) (name, bool) {
+func (c *Checker) escaped(start int) (Text, bool) {
 	from := len(c.buf)
 	c.buf = append(c.buf, c.src[start:c.pos]...)
-	for c.pos < len(c.src) {
-		b := c.src[c.pos]
-		switch {
+	for {
+		at := c.pos
+		c.plain()
+		c.buf = append(c.buf, c.src[at:c.pos]...)
+		if c.pos >= len(c.src) {
+			return Text{}, false
+		}
+		switch b := c.src[c.pos]; {
 		case b == '"':
 			c.pos++
-			return name{from: from, to: len(c.buf), inBuf: true}, true
+			return Text{From: int32(from), To: int32(len(c.buf)), Escaped: true}, true
 		case b == '\\':
 			if !c.escape() {
-				return name{}, false
+				return Text{}, false
 			}
 		case b < 0x20:
-			return name{}, false
+			return Text{}, false
 		default:
 			at := c.pos
-			if b < utf8.RuneSelf {
-				c.pos++
-			} else if !c.rune() {
-				return name{}, false
+			if !c.rune() {
+				return Text{}, false
 			}
 			c.buf = append(c.buf, c.src[at:c.pos]...)
 		}
 	}
-	return name{}, false
 }
 
 // escape reads one escape sequence (RFC 8259, 7).
@@ -381,4 +452,18 @@ func (c *Checker) digits() bool {
 		c.pos++
 	}
 	return c.pos > start
+}
+
+// Unescape returns the text of a JSON string, quotes included, that a Checker has passed: a copy, for strings inside arrays and
+// objects. nil for anything else.
+func Unescape(quoted []byte) []byte {
+	c := Checker{src: quoted}
+	if c.peek() != '"' {
+		return nil
+	}
+	t, ok := c.str()
+	if !ok || c.pos != len(quoted) {
+		return nil
+	}
+	return append([]byte{}, t.Bytes(c.src, c.buf)...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"sallyport/edge/config"
@@ -29,25 +30,26 @@ var hints = [verify.NumReasons]string{
 	verify.ReasonBadCredentials: "the Authorization field is not `Bearer` and one token; look for quotes, commas or line breaks",
 	verify.ReasonMultipleTokens: "more than one Authorization field, token header or cookie: the client or a proxy before sallyport adds a second one",
 
-	verify.ReasonMalformed:       "not a signed JWT in compact form: an opaque or encrypted token, a cut-off copy, padding, or JSON that breaks a rule",
-	verify.ReasonTooLarge:        "the token is longer than limits.token",
-	verify.ReasonCritical:        "the header has crit, b64 or zip, which access tokens do not need",
-	verify.ReasonAlgorithm:       "the token's alg is not in the issuer's algorithms",
-	verify.ReasonUnverified:      "no [[issuer]] has exactly the token's iss; compare every character, the last slash too",
-	verify.ReasonUnknownKey:      "the issuer has no current key with the token's kid and alg: withdrawn, not yet published, or another realm's token",
-	verify.ReasonKeysUnavailable: "no keys of the issuer could be fetched yet: see the log for why, and sallyport_keyset_age_seconds",
-	verify.ReasonSignature:       "the signature does not verify under the key that the token names: changed, or signed by somebody else",
-	verify.ReasonType:            "typ is not at+jwt, or this is an ID token: ask for an access token, or set the issuer's type",
-	verify.ReasonIssuer:          "the issuer is known, but not in this route's issuers",
-	verify.ReasonAudience:        "aud names none of the issuer's audiences: ask the provider for a token for this API",
-	verify.ReasonExpired:         "exp has passed: the client must refresh; if it just did, compare the clocks",
-	verify.ReasonNotYetValid:     "nbf or iat lies in the future: compare the clocks, or raise clock_skew a little",
-	verify.ReasonLifetime:        "exp is further from iat than max_lifetime allows, or iat is missing",
-	verify.ReasonClaim:           "a claim of required_claims or exp is missing, or a registered claim has the wrong type",
-	verify.ReasonConfirmation:    "the token is bound to a key (cnf): as a bearer token it must be refused",
-	verify.ReasonScope:           "the token lacks a scope of the route's require.scopes",
-	verify.ReasonRole:            "the token has none of the route's require.roles; see the issuer's roles_claim",
-	verify.ReasonClaimValue:      "a claim does not have one of the values of the route's require.claims",
+	verify.ReasonMalformed:        "not a signed JWT in compact form: an opaque or encrypted token, a cut-off copy, padding, or JSON that breaks a rule",
+	verify.ReasonTooLarge:         "the token is longer than limits.token",
+	verify.ReasonCritical:         "the header has crit, b64 or zip, which access tokens do not need",
+	verify.ReasonAlgorithm:        "the token's alg is not in the issuer's algorithms",
+	verify.ReasonUnverified:       "refused before the signature: no [[issuer]] has exactly the token's iss (compare every character, the last slash too), or exp has passed; detail says which",
+	verify.ReasonUnknownKey:       "the issuer has no current key with the token's kid and alg: withdrawn, not yet published, or another realm's token",
+	verify.ReasonVerificationBusy: "more never-seen tokens than this node can check, from this source or in all: see sallyport_pool_*",
+	verify.ReasonKeysUnavailable:  "no keys of the issuer could be fetched yet: see the log for why, and sallyport_keyset_age_seconds",
+	verify.ReasonSignature:        "the signature does not verify under the key that the token names: changed, or signed by somebody else",
+	verify.ReasonType:             "typ is not at+jwt, or this is an ID token: ask for an access token, or set the issuer's type",
+	verify.ReasonIssuer:           "the issuer is known, but not in this route's issuers",
+	verify.ReasonAudience:         "aud names none of the issuer's audiences: ask the provider for a token for this API",
+	verify.ReasonExpired:          "exp has passed: the client must refresh; if it just did, compare the clocks",
+	verify.ReasonNotYetValid:      "nbf or iat lies in the future: compare the clocks, or raise clock_skew a little",
+	verify.ReasonLifetime:         "exp is further from iat than max_lifetime allows, or iat is missing",
+	verify.ReasonClaim:            "a claim of required_claims or exp is missing, or a registered claim has the wrong type",
+	verify.ReasonConfirmation:     "the token is bound to a key (cnf): as a bearer token it must be refused",
+	verify.ReasonScope:            "the token lacks a scope of the route's require.scopes",
+	verify.ReasonRole:             "the token has none of the route's require.roles; see the issuer's roles_claim",
+	verify.ReasonClaimValue:       "a claim does not have one of the values of the route's require.claims",
 
 	verify.ReasonBadRequest:     "the request breaks HTTP/1.1 or could be read in two ways; detail in the audit record's reason",
 	verify.ReasonNoRoute:        "no [[route]] has this host and path",
@@ -178,7 +180,7 @@ func Explain(cfg *config.Config, q Question) (*Explanation, error) {
 	})
 	if d.Route != nil && !d.Route.Public && len(token) > 0 {
 		// The token's place on the wire is not what is asked about, its content is.
-		st.gate.Judge(&d, token, q.Now)
+		st.gate.Judge(&d, token, q.Now, netip.Addr{})
 	}
 	return explanation(&d, q.Now), nil
 }
@@ -229,6 +231,9 @@ func explanation(d *gate.Decision, now int64) *Explanation {
 		}
 	default:
 		ex.Signature = "not checked"
+		if d.Reason == verify.ReasonUnverified {
+			ex.Detail = d.Detail
+		}
 	}
 	ex.Claims = describe(set, now)
 	return ex

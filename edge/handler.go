@@ -126,6 +126,7 @@ func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 	x.req.Method, x.req.Target, x.req.Authority = hdr.Method(), hdr.RequestURI(), x.authority()
 	x.req.Fields, x.req.Peer, x.req.Now = &x.fields, x.peer, x.start.Unix()
 	x.identifyRequest()
+	x.req.Source = sourceOf(x.client)
 	x.st.gate.Decide(&x.dec, &x.req)
 	took := time.Since(x.start)
 	x.decided = x.start.Add(took)

@@ -152,7 +152,7 @@ func (l *listener) run() {
 
 // admit takes c in or closes it when the listener or its source has too many.
 func (l *listener) admit(c net.Conn) {
-	wc := &conn{Conn: c, owner: l, source: sourceOf(c.RemoteAddr())}
+	wc := &conn{Conn: c, owner: l, source: sourceOf(peerAddr(c.RemoteAddr()))}
 	if !l.enter(wc, &l.cur.Load().cfg) {
 		l.onLimit()
 		c.Close()
@@ -256,13 +256,9 @@ func (l *listener) shutdown(ctx context.Context) {
 	l.wg.Wait()
 }
 
-// sourceOf is the key of the per-source limit: an IPv4 address, or the /64 of an IPv6 one.
-func sourceOf(a net.Addr) netip.Addr {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+// sourceOf is the key of the per-source limits: an IPv4 address, or the /64 of an IPv6 one.
+func sourceOf(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap().WithZone("")
 	if ip.Is6() {
 		p, _ := ip.Prefix(64)
 		return p.Addr()

@@ -18,9 +18,11 @@ var rules = []struct {
 	own     []string
 	foreign []string
 }{
-	{"verify/jose", nil, []string{"github.com/valyala/fastjson"}},
-	{"verify/claims", nil, []string{"github.com/valyala/fastjson"}},
-	{"verify", []string{"verify"}, []string{"github.com/valyala/fastjson", "github.com/cloudflare/circl"}},
+	{"verify/jose", nil, []string{"golang.org/x/sys"}},
+	{"verify/claims", []string{"verify/jose"}, nil},
+	{"verify/cache", []string{"verify/jose"}, nil},
+	{"verify/pool", nil, nil},
+	{"verify", []string{"verify"}, []string{"github.com/cloudflare/circl", "golang.org/x/sys"}},
 	{"keys/fetch", []string{"keys", "verify"}, []string{"net/http", "github.com/valyala/fastjson"}},
 	{"keys", []string{"verify"}, []string{"github.com/valyala/fastjson", "github.com/cloudflare/circl"}},
 	{"edge/config", []string{"verify/jose", "verify/claims"}, []string{"github.com/BurntSushi/toml"}},

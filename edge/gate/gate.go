@@ -46,7 +46,8 @@ type Request struct {
 	Target    []byte // request target, origin-form or absolute-form
 	Fields    *header.Fields
 	Peer      netip.Addr
-	Now       int64 // Unix seconds
+	Source    netip.Addr // who asks, for fairness: the client behind trusted proxies, IPv6 by /64
+	Now       int64      // Unix seconds
 }
 
 // SetField is a header field to set on the outgoing request. Value is valid until the Decision is reset.
@@ -112,16 +113,21 @@ func (g *Gate) Decide(d *Decision, r *Request) {
 		d.Reason, d.Detail = reason, detail
 		return
 	}
-	g.Judge(d, token, r.Now)
+	g.Judge(d, token, r.Now, r.Source)
 }
 
 // Judge verifies the token and applies the policy of d.Route, which must be set. It is the part that explain shares.
-func (g *Gate) Judge(d *Decision, token []byte, now int64) {
-	if err := g.Verifier.Verify(&d.Token, token, now); err != nil {
+func (g *Gate) Judge(d *Decision, token []byte, now int64, source netip.Addr) {
+	if err := g.Verifier.Verify(&d.Token, token, now, source); err != nil {
 		d.Reason = refusal(verify.ReasonOf(err))
-		if d.Reason == verify.ReasonUnknownKey && g.Hint != nil {
-			if is := d.Token.UnverifiedIssuer(); is != nil {
-				g.Hint(is)
+		is := d.Token.UnverifiedIssuer()
+		if d.Reason == verify.ReasonUnknownKey && g.Hint != nil && is != nil {
+			g.Hint(is)
+		}
+		if d.Reason == verify.ReasonUnverified {
+			d.Detail = "iss is none of the configured issuers"
+			if is != nil {
+				d.Detail = "exp has passed; the signature was not checked"
 			}
 		}
 		return

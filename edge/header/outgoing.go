@@ -96,11 +96,12 @@ func AppendClaim(dst []byte, v claims.Value) ([]byte, bool) {
 		dst = v.AppendJSON(dst)
 	case claims.KindArray:
 		if flat(v) {
-			for i := range v.Len() {
-				if i > 0 {
+			comma := false
+			for e := v.Elements(); e.Next(); comma = true {
+				if comma {
 					dst = append(dst, ',')
 				}
-				dst = appendElement(dst, v.At(i))
+				dst = appendElement(dst, e.Value())
 			}
 			break
 		}
@@ -115,8 +116,8 @@ func AppendClaim(dst []byte, v claims.Value) ([]byte, bool) {
 
 // flat reports whether an array holds scalars only.
 func flat(v claims.Value) bool {
-	for i := range v.Len() {
-		switch v.At(i).Kind() {
+	for e := v.Elements(); e.Next(); {
+		switch e.Value().Kind() {
 		case claims.KindArray, claims.KindObject, claims.KindNull:
 			return false
 		}

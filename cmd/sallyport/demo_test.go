@@ -49,7 +49,7 @@ func TestDemoJSON(t *testing.T) {
 	}{
 		{name: "good", token: d.Tokens.Good, path: d.Paths.Good, status: 200, user: []string{"alice"}},
 		{name: "forged", token: d.Tokens.Forged, path: d.Paths.Forged, status: 401, challenge: invalid + `"the access token is invalid"`},
-		{name: "expired", token: d.Tokens.Expired, path: d.Paths.Expired, status: 401, challenge: invalid + `"the access token has expired"`},
+		{name: "expired", token: d.Tokens.Expired, path: d.Paths.Expired, status: 401, challenge: invalid + `"the access token is invalid"`},
 		{
 			name: "no_scope", token: d.Tokens.NoScope, path: d.Paths.NoScope, status: 403,
 			challenge: `Bearer realm="sallyport", error="insufficient_scope", error_description="a required scope is missing", scope="read"`,

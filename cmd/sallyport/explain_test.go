@@ -42,7 +42,7 @@ upstream = "up"
 		{"good", "/api/x", good, "ok 200"},
 		{"forged", "/api/x", mint(t, newSigner(t), "at+jwt", nil), "signature 401"},
 		{"changed claims", "/api/x", parts[0] + "." + b64([]byte(`{"iss":"test","aud":"api","exp":4102444800}`)) + "." + parts[2], "signature 401"},
-		{"expired", "/api/x", s.token(t, map[string]any{"exp": 1000}), "expired 401"},
+		{"expired", "/api/x", s.token(t, map[string]any{"exp": 1000}), "unverified 401"},
 		{"not yet valid", "/api/x", s.token(t, map[string]any{"nbf": 4102444800}), "not_yet_valid 401"},
 		{"lives too long", "/api/x", s.token(t, map[string]any{"exp": 4102444800}), "lifetime 401"},
 		{"wrong aud", "/api/x", s.token(t, map[string]any{"aud": "other"}), "audience 401"},

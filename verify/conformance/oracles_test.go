@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -262,7 +263,7 @@ func (w *world) agree(t testing.TB, d draft) verify.Reason {
 	t.Helper()
 	token := d.sign(t, w)
 	var tok verify.Token
-	if err := w.v.Verify(&tok, []byte(token), now); err != nil {
+	if err := w.v.Verify(&tok, []byte(token), now, netip.Addr{}); err != nil {
 		return verify.ReasonOf(err)
 	}
 	c := tok.Claims()

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/big"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -954,7 +955,7 @@ func TestKeysOfOneIssuerNeverServeAnother(t *testing.T) {
 			t.Fatal(err)
 		}
 		var tok verify.Token
-		err = v.Verify(&tok, []byte(token), now)
+		err = v.Verify(&tok, []byte(token), now, netip.Addr{})
 		if got := verify.ReasonOf(err); got != want {
 			t.Errorf("a token of kid %q that says iss %q: %v, want %v", s.Kid, iss, got, want)
 		}

@@ -152,7 +152,7 @@ func (l *listener) run() {
 
 // admit takes c in or closes it when the listener or its source has too many.
 func (l *listener) admit(c net.Conn) {
-	wc := &conn{Conn: c, owner: l, source: sourceOf(peerAddr(c.RemoteAddr()))}
+	wc := &conn{Conn: c, owner: l, source: sourceOf(addrOf(c.RemoteAddr()))}
 	if !l.enter(wc, &l.cur.Load().cfg) {
 		l.onLimit()
 		c.Close()
@@ -254,6 +254,13 @@ func (l *listener) shutdown(ctx context.Context) {
 		c.Close()
 	}
 	l.wg.Wait()
+}
+
+func addrOf(a net.Addr) netip.Addr {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr()
+	}
+	return netip.Addr{}
 }
 
 // sourceOf is the key of the per-source limits: an IPv4 address, or the /64 of an IPv6 one.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,18 +67,20 @@ func TestIdleConnection(t *testing.T) {
 func TestHeadInPiecesThatNeverEnds(t *testing.T) {
 	timed(t, func(t *testing.T, c *Conn, client net.Conn) {
 		serve(t, c, client)
-		go func() {
+		var writer sync.WaitGroup
+		writer.Go(func() {
 			for i := range anyHead {
 				time.Sleep(2 * time.Second)
 				if _, err := client.Write([]byte(anyHead[i : i+1])); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		if took := wait(t, c); took != 12*time.Second {
 			t.Errorf("it was kept for %v, want 10s from its first octet", took)
 		}
 		client.Close() // ends the writer
+		writer.Wait()
 	})
 }
 

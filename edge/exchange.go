@@ -238,6 +238,7 @@ func (x *exchange) count(status int, took time.Duration) {
 	issuer := ""
 	if is := x.dec.Token.Issuer(); is != nil {
 		issuer = is.Name
+		x.server.metrics.Verified(x.dec.Token.Cached())
 	}
 	rm := x.server.metrics.NoRoute()
 	if x.rs != nil {

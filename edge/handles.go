@@ -27,6 +27,7 @@ import (
 type handles struct {
 	issuers   map[string]*issuerHandle // by issuer identifier
 	upstreams map[string]*upstreamHandle
+	engine    *engineHandle
 	wg        sync.WaitGroup
 }
 
@@ -51,6 +52,7 @@ type preparedHandles struct {
 	static    map[string]*verify.KeySet // new sets for static issuers, stored at commit
 	fresh     []*issuerHandle
 	freshUp   []*upstreamHandle
+	engine    *engineHandle
 }
 
 func (h *handles) init() {
@@ -78,6 +80,7 @@ func (h *handles) prepare(cfg *config.Config, log *slog.Logger) (*preparedHandle
 		next.abandon()
 		return nil, faults
 	}
+	next.engine = h.engine.prepare(cfg)
 	return next, nil
 }
 
@@ -185,7 +188,7 @@ func (p *preparedHandles) abandon() {
 // called once requests that hold the old State have had time to end.
 func (h *handles) commit(p *preparedHandles) (retire func()) {
 	oldIssuers, oldUpstreams := h.issuers, h.upstreams
-	h.issuers, h.upstreams = p.issuers, p.upstreams
+	h.issuers, h.upstreams, h.engine = p.issuers, p.upstreams, p.engine
 	for name, set := range p.static {
 		ih := h.issuers[name]
 		ih.store.Store(set)

@@ -239,6 +239,7 @@ func (s *Server) writeState(w io.Writer) {
 	if st == nil {
 		return
 	}
+	st.engine.write(w)
 	for _, name := range sortedKeys(st.issuers) {
 		ih := st.issuers[name]
 		if ih.source == nil {

@@ -258,7 +258,7 @@ func (s *Server) holdsPort(address string) bool {
 
 func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limits) (*connServer, error) {
 	cs := &connServer{
-		cfg:    lc,
+		cfg: lc,
 		limits: &wire.Limits{
 			Head: int(lim.Header), URI: int(lim.Header) / 2, Fields: lim.HeaderFields, ChunkExt: 256, LineBreaksBefore: 1,
 			HeadTimeout: lc.ReadTimeout, IdleTimeout: lc.IdleTimeout,

@@ -25,6 +25,7 @@ type State struct {
 	routes    []*routeState // same indexes as gate.Routes
 	issuers   map[string]*issuerHandle
 	upstreams map[string]*upstreamHandle
+	engine    *engineHandle
 }
 
 // A routeState is what the proxy needs of a route beyond the decision.
@@ -43,12 +44,14 @@ type routeState struct {
 
 // buildState compiles cfg over the prepared handles. It starts nothing and changes nothing.
 func buildState(cfg *config.Config, h *preparedHandles, s *Server) (*State, error) {
-	st := &State{cfg: cfg, issuers: h.issuers, upstreams: h.upstreams}
+	st := &State{cfg: cfg, issuers: h.issuers, upstreams: h.upstreams, engine: h.engine}
 	byName, list, err := verifyIssuers(cfg, h)
 	if err != nil {
 		return nil, err
 	}
-	if st.gate.Verifier, err = verify.NewVerifier(list, verify.Options{MaxTokenBytes: int(cfg.Limits.Token)}); err != nil {
+	if st.gate.Verifier, err = verify.NewVerifier(list, verify.Options{
+		MaxTokenBytes: int(cfg.Limits.Token), Cache: h.engine.cache, Pool: h.engine.pool,
+	}); err != nil {
 		return nil, err
 	}
 	st.gate.Hint = func(is *verify.Issuer) {

@@ -294,6 +294,10 @@ func (b *binder) size(dst reflect.Value, v any, path string) {
 		b.fault(path, "must be a size with its unit in quotes, such as \"16KiB\", not %s", kindOf(v))
 		return
 	}
+	if s == "0" {
+		dst.SetInt(0) // nothing needs no unit
+		return
+	}
 	for _, u := range sizeUnits {
 		digits, found := strings.CutSuffix(s, u.suffix)
 		if !found {

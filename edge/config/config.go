@@ -42,6 +42,10 @@ type Config struct {
 	Admin Admin `toml:"admin" empty:"all defaults"`
 	// Limits are what every listener and route is held to.
 	Limits Limits `toml:"limits" empty:"all defaults"`
+	// Cache is the memory for tokens that were verified.
+	Cache Cache `toml:"cache" empty:"all defaults"`
+	// Verification is how never-seen tokens are dealt with when more of them come than can be verified at once.
+	Verification Verification `toml:"verification" empty:"all defaults"`
 
 	file  string    // for Fault and Lint
 	lines lineIndex // for Fault and Lint
@@ -350,4 +354,25 @@ type Limits struct {
 	// DrainTimeout is how long requests in flight may take to end after SIGTERM, and on an address that SIGHUP closes.
 	// "0s" to "1h", default "30s".
 	DrainTimeout time.Duration `toml:"drain_timeout"`
+}
+
+// Cache keeps tokens that were verified with their claims, so that the second sight of one costs a look-up. Time, key, audience
+// and what the route asks for are checked each time all the same. SIGHUP with another size begins with an empty cache.
+type Cache struct {
+	// Size bounds the cache in memory, its table included. A token of 700 octets takes about 1.5 KiB. "64KiB" to "64GiB", or "0",
+	// which turns it off; default "64MiB".
+	Size Size `toml:"size"`
+}
+
+// Verification bounds the work that tokens make which nobody has seen yet, so that a flood of forged ones costs the others
+// little. While such work has taken less than half of the time of late it is done at once; beyond that it queues, each source
+// in turn. A source is a client's address behind trusted_proxies, IPv6 by /64. What finds no room is answered with 503. SIGHUP
+// with other values begins with empty queues; requests that wait in the old ones are served.
+type Verification struct {
+	// Queue is how many requests may wait, of all sources together. 16 to 1048576, default 4096.
+	Queue int `toml:"queue"`
+	// QueuePerSource is how many of them may be of one source, for each processor. 1 to 1048576, default 256.
+	QueuePerSource int `toml:"queue_per_source"`
+	// MaxWait is how long a request may wait. "1ms" to "30s", default "1s".
+	MaxWait time.Duration `toml:"max_wait"`
 }

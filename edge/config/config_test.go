@@ -142,6 +142,9 @@ func TestDefaults(t *testing.T) {
 		Log:    Log{Level: "info", Format: "json"},
 		Admin:  Admin{Address: "127.0.0.1:9901"},
 		Limits: Limits{Token: 16 << 10, Header: 32 << 10, HeaderFields: 100, Body: 10 << 20, DrainTimeout: 30 * time.Second},
+		Cache:  Cache{Size: 64 << 20},
+
+		Verification: Verification{Queue: 4096, QueuePerSource: 256, MaxWait: time.Second},
 	}
 	want.file, want.lines = got.file, got.lines
 	if !reflect.DeepEqual(got, want) {

@@ -12,6 +12,8 @@ func (c *Config) setDefaults() {
 	c.Log.setDefaults()
 	c.Admin.setDefaults()
 	c.Limits.setDefaults()
+	c.Cache.setDefaults()
+	c.Verification.setDefaults()
 }
 
 func (l *Listener) setDefaults() {
@@ -49,6 +51,10 @@ func (a *Audit) setDefaults() { a.Output, a.WhenFull, a.Buffer = "stdout", "drop
 func (l *Log) setDefaults() { l.Level, l.Format = "info", "json" }
 
 func (a *Admin) setDefaults() { a.Address = "127.0.0.1:9901" }
+
+func (c *Cache) setDefaults() { c.Size = 64 << 20 }
+
+func (v *Verification) setDefaults() { v.Queue, v.QueuePerSource, v.MaxWait = 4096, 256, time.Second }
 
 func (l *Limits) setDefaults() {
 	l.Token, l.Header, l.HeaderFields, l.Body = 16<<10, 32<<10, 100, 10<<20

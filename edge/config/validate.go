@@ -54,6 +54,12 @@ func (v *validator) config() {
 	v.oneOf("log.format", v.cfg.Log.Format, "json", "text")
 	v.admin(&v.cfg.Admin)
 	v.limits(&v.cfg.Limits)
+	if size := v.cfg.Cache.Size; size != 0 && (size < 64<<10 || size > 64<<30) {
+		v.fault("cache.size", "is out of range (allowed: 64KiB to 64GiB, or \"0\" to turn the cache off)")
+	}
+	v.number("verification.queue", v.cfg.Verification.Queue, 16, 1<<20)
+	v.number("verification.queue_per_source", v.cfg.Verification.QueuePerSource, 1, 1<<20)
+	v.within("verification.max_wait", v.cfg.Verification.MaxWait, time.Millisecond, 30*time.Second)
 }
 
 // at is the path of a key in an array of tables.

@@ -30,6 +30,7 @@ type Metrics struct {
 	gauges Gauges
 
 	panics, refused           *vm.Counter
+	hits, misses              *vm.Counter
 	reloadsGood, reloadsBad   *vm.Counter
 	decided                   *vm.Histogram
 	reloadGood, lastReloadSec atomic.Int64
@@ -57,6 +58,8 @@ func New(g Gauges) *Metrics {
 	m.refused = m.set.NewCounter("sallyport_connections_refused_total")
 	m.reloadsGood = m.set.NewCounter(`sallyport_reloads_total{result="ok"}`)
 	m.reloadsBad = m.set.NewCounter(`sallyport_reloads_total{result="failed"}`)
+	m.hits = m.set.NewCounter("sallyport_cache_hits_total")
+	m.misses = m.set.NewCounter("sallyport_cache_misses_total")
 	m.decided = m.set.NewHistogram("sallyport_decision_duration_seconds")
 	m.none = m.newRoute("")
 	m.gauge("sallyport_requests_in_flight", g.InFlight)
@@ -91,6 +94,15 @@ func (m *Metrics) ReloadSucceeded(now time.Time) {
 func (m *Metrics) ReloadFailed() {
 	m.reloadsBad.Inc()
 	m.reloadGood.Store(0)
+}
+
+// Verified counts a verified token, by whether the claim cache had it.
+func (m *Metrics) Verified(cached bool) {
+	if cached {
+		m.hits.Inc()
+	} else {
+		m.misses.Inc()
+	}
 }
 
 // Decided notes how long a decision took.

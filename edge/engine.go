@@ -1,0 +1,55 @@
+package edge
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"sallyport/edge/config"
+	"sallyport/verify"
+	"sallyport/verify/pool"
+)
+
+// engineHandle is the claim cache and the verification pool. Each outlives the configs that ask for the same.
+type engineHandle struct {
+	cacheCfg config.Cache
+	poolCfg  config.Verification
+	cache    *verify.Cache
+	pool     *verify.Pool
+}
+
+// prepare returns a handle for cfg, with what of h can go on.
+func (h *engineHandle) prepare(cfg *config.Config) *engineHandle {
+	next := &engineHandle{cacheCfg: cfg.Cache, poolCfg: cfg.Verification}
+	if h != nil && h.cacheCfg == cfg.Cache {
+		next.cache = h.cache
+	} else {
+		next.cache = verify.NewCache(int64(cfg.Cache.Size))
+	}
+	if h != nil && h.poolCfg == cfg.Verification {
+		next.pool = h.pool
+		return next
+	}
+	start := time.Now()
+	next.pool = verify.NewPool(pool.Options{
+		Shards: runtime.GOMAXPROCS(0), Queue: cfg.Verification.Queue, PerSource: cfg.Verification.QueuePerSource,
+		MaxWait: int64(cfg.Verification.MaxWait), Clock: func() int64 { return int64(time.Since(start)) },
+	})
+	return next
+}
+
+// write writes the series of cache and pool.
+func (h *engineHandle) write(w io.Writer) {
+	c := h.cache.Stats()
+	fmt.Fprintf(w, "sallyport_cache_bytes %d\n", c.Bytes)
+	fmt.Fprintf(w, "sallyport_cache_max_bytes %d\n", c.MaxBytes)
+	fmt.Fprintf(w, "sallyport_cache_entries %d\n", c.Entries)
+	fmt.Fprintf(w, "sallyport_cache_evictions_total %d\n", c.Evicted)
+	p := h.pool.Stats()
+	fmt.Fprintf(w, "sallyport_pool_waiting %d\n", p.Waiting)
+	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"inline\"} %d\n", p.Inline)
+	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"queued\"} %d\n", p.Queued)
+	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"shared\"} %d\n", p.Coalesced)
+	fmt.Fprintf(w, "sallyport_pool_rejected_total %d\n", p.Rejected)
+}

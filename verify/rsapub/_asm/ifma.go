@@ -1,0 +1,206 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// vec is a Montgomery multiplication in radix 2^52 over digits in z ZMM registers, eight a register, lowest first.
+type vec struct {
+	z      int
+	acc    []VecPhysical // lane j of row i holds digit i+j of the product, up to 2^61
+	a, n   []Op          // the multiplicand and the modulus
+	b, q   VecPhysical   // the row's digit of the multiplier and of the quotient, in all lanes
+	low7   OpmaskPhysical
+	lane0  OpmaskPhysical
+	mask   GPPhysical // 2^52-1
+	k0     GPPhysical // -n⁻¹ mod 2^52
+	a0     GPPhysical // lowest digits
+	n0, n1 GPPhysical
+	low    GPPhysical // the lowest digit of the accumulator, in place of lane 0
+	next   GPPhysical // the digit above it
+	mul    GPPhysical // the multiplier's digits
+	row    GPPhysical
+	lo, hi GPPhysical
+	lo2    GPPhysical
+	x      GPPhysical // the operand in memory: multiplicand and result
+}
+
+var zmm = []VecPhysical{
+	Z0, Z1, Z2, Z3, Z4, Z5, Z6, Z7, Z8, Z9, Z10, Z11, Z12, Z13, Z14, Z15,
+	Z16, Z17, Z18, Z19, Z20, Z21, Z22, Z23, Z24, Z25, Z26, Z27, Z28, Z29, Z30, Z31,
+}
+
+func ifma(z int) {
+	digits := 8 * z
+	TEXT(fmt.Sprintf("mul%d", digits), NOSPLIT, fmt.Sprintf("func(x, y, n *[%d]uint64, k0, rows uint64)", digits))
+	Doc(fmt.Sprintf("mul%d sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below", digits),
+		"2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.")
+	Pragma("noescape")
+	v := newVec(z)
+	Load(Param("y"), v.mul)
+	v.start()
+	v.multiply()
+	v.carry()
+	VZEROUPPER()
+	RET()
+
+	TEXT(fmt.Sprintf("sqr%d", digits), NOSPLIT, fmt.Sprintf("func(x, n *[%d]uint64, k0, rows, times uint64)", digits))
+	Doc(fmt.Sprintf("sqr%d sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul%d.", digits, digits))
+	Pragma("noescape")
+	v = newVec(z)
+	times := RBP
+	Load(Param("times"), times)
+	v.start()
+	Label("again")
+	MOVQ(v.x, v.mul)
+	v.multiply()
+	v.carry()
+	for i, a := range v.a {
+		VMOVDQA64(v.acc[i], a)
+	}
+	DECQ(times)
+	JNZ(LabelRef("again"))
+	VZEROUPPER()
+	RET()
+}
+
+func newVec(z int) *vec {
+	v := &vec{
+		z: z, acc: zmm[:z], b: zmm[30], q: zmm[31], low7: K1, lane0: K2,
+		mask: R8, k0: R9, a0: R10, n0: R11, n1: R12, low: R13, next: R14, mul: RSI, row: RCX,
+		lo: RAX, hi: RBX, lo2: R15, x: RDI,
+	}
+	for i := range z {
+		v.a = append(v.a, zmm[z+i])
+		v.n = append(v.n, zmm[2*z+i])
+	}
+	return v
+}
+
+// start loads all but the multiplier.
+func (v *vec) start() {
+	Load(Param("x"), v.x)
+	n := v.lo
+	Load(Param("n"), n)
+	Load(Param("k0"), v.k0)
+	for i := range v.z {
+		VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
+		VMOVDQU64(Mem{Base: n, Disp: 64 * i}, v.n[i])
+	}
+	MOVQ(Mem{Base: n}, v.n0)
+	MOVQ(Mem{Base: n, Disp: 8}, v.n1)
+	MOVQ(U64(1<<52-1), v.mask)
+	MOVL(U32(0x7f), v.hi.As32())
+	KMOVW(v.hi.As32(), v.low7)
+	MOVL(U32(1), v.hi.As32())
+	KMOVW(v.hi.As32(), v.lane0)
+}
+
+// multiply leaves the product in acc, its digits not carried.
+func (v *vec) multiply() {
+	Comment("The product, row by row.")
+	MOVQ(Mem{Base: v.x}, v.a0)
+	Load(Param("rows"), v.row)
+	XORL(v.low.As32(), v.low.As32())
+	for _, r := range v.acc {
+		VPXORQ(r, r, r)
+	}
+	Label("row")
+	v.oneRow()
+	DECQ(v.row)
+	JNZ(LabelRef("row"))
+	VPBROADCASTQ(v.low, v.lane0, v.acc[0])
+}
+
+func (v *vec) oneRow() {
+	Comment("acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.")
+	MOVQ(Mem{Base: v.mul}, RDX)
+	VPBROADCASTQ(Mem{Base: v.mul}, v.b)
+	ADDQ(Imm(8), v.mul)
+	MULXQ(v.a0, v.lo, v.hi)
+	for i, r := range v.acc {
+		VPMADD52LUQ(v.a[i], v.b, r)
+	}
+	VPEXTRQ(Imm(1), v.acc[0].AsX(), v.next)
+	ADDQ(v.low, v.lo)
+	ADCQ(Imm(0), v.hi)
+	Comment("q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.")
+	MOVQ(v.lo, RDX)
+	IMULQ(v.k0, RDX)
+	ANDQ(v.mask, RDX)
+	VPBROADCASTQ(RDX, v.q)
+	MULXQ(v.n0, v.lo2, v.low)
+	ADDQ(v.lo2, v.lo)
+	ADCQ(v.low, v.hi)
+	IMULQ(v.n1, RDX)
+	ANDQ(v.mask, RDX)
+	ADDQ(RDX, v.next)
+	SHRQ(Imm(52), v.lo)
+	SHLQ(Imm(12), v.hi)
+	ADDQ(v.lo, v.next)
+	LEAQ(Mem{Base: v.next, Index: v.hi, Scale: 1}, v.low)
+	Comment("acc += low(n·q), down by a digit, and the high halves.")
+	for i, r := range v.acc {
+		VPMADD52LUQ(v.n[i], v.q, r)
+	}
+	for i, r := range v.acc[:v.z-1] {
+		VALIGNQ(Imm(1), r, v.acc[i+1], r)
+	}
+	top := v.acc[v.z-1]
+	VALIGNQ_Z(Imm(1), top, top, v.low7, top)
+	for i, r := range v.acc {
+		VPMADD52HUQ(v.a[i], v.b, r)
+	}
+	for i, r := range v.acc {
+		VPMADD52HUQ(v.n[i], v.q, r)
+	}
+}
+
+// carry brings the digits of acc below 2^52 and writes them to x.
+func (v *vec) carry() {
+	Comment("Carries: all at once, by one digit.")
+	VPBROADCASTQ(v.mask, v.q)
+	// The upper halves go where a was, which is of no more use.
+	up := v.a
+	for i, r := range v.acc {
+		VPSRLQ(Imm(52), r, up[i])
+		VPANDQ(v.q, r, r)
+	}
+	for i := v.z - 1; i > 0; i-- {
+		VALIGNQ(Imm(7), up[i-1], up[i], up[i])
+	}
+	VPXORQ(v.b, v.b, v.b)
+	VALIGNQ(Imm(7), v.b, up[0], up[0])
+	for i, r := range v.acc {
+		VPADDQ(up[i], r, r)
+		VMOVDQU64(r, Mem{Base: v.x, Disp: 64 * i})
+	}
+	Comment("A digit above 2^52-1 is rare: carry one by one.")
+	VPMAXUQ(v.acc[1], v.acc[0], v.b)
+	for _, r := range v.acc[2:] {
+		VPMAXUQ(r, v.b, v.b)
+	}
+	VPCMPUQ(Imm(6), v.q, v.b, K3) // any above the mask
+	KORTESTW(K3, K3)
+	JZ(LabelRef("carried"))
+	XORL(v.hi.As32(), v.hi.As32())
+	XORL(v.row.As32(), v.row.As32())
+	Label("digit")
+	MOVQ(Mem{Base: v.x, Index: v.row, Scale: 8}, v.lo)
+	ADDQ(v.hi, v.lo)
+	MOVQ(v.lo, v.hi)
+	SHRQ(Imm(52), v.hi)
+	ANDQ(v.mask, v.lo)
+	MOVQ(v.lo, Mem{Base: v.x, Index: v.row, Scale: 8})
+	INCQ(v.row)
+	CMPQ(v.row, Imm(uint64(8*v.z)))
+	JNE(LabelRef("digit"))
+	for i, r := range v.acc {
+		VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, r)
+	}
+	Label("carried")
+}

@@ -1,0 +1,51 @@
+//go:build !purego
+
+package rsapub
+
+import "golang.org/x/sys/cpu"
+
+var (
+	hasADX  = cpu.X86.HasBMI2 && cpu.X86.HasADX
+	hasIFMA = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512IFMA && cpu.X86.HasBMI2
+)
+
+// maxRun bounds the squarings of one call, by the number of ZMM registers: assembly cannot be preempted, and no call should take
+// more than about 5 µs.
+const (
+	maxRun40 = 16
+	maxRun64 = 8
+	maxRun80 = 5
+)
+
+// mul sets x to x·y/R mod n, below 2n, for x and y below 2n.
+func (m *radix52) mul(x, y *digits) {
+	switch {
+	case m.rows <= 40:
+		mul40((*[40]uint64)(x[:]), (*[40]uint64)(y[:]), (*[40]uint64)(m.n[:]), m.k0, m.rows)
+	case m.rows <= 64:
+		mul64((*[64]uint64)(x[:]), (*[64]uint64)(y[:]), (*[64]uint64)(m.n[:]), m.k0, m.rows)
+	default:
+		mul80(x, y, &m.n, m.k0, m.rows)
+	}
+}
+
+// sqr squares x times times: as many x = x²/R mod n.
+func (m *radix52) sqr(x *digits, times uint64) {
+	for times > 0 {
+		var run uint64
+		switch {
+		case m.rows <= 40:
+			run = min(times, maxRun40)
+			sqr40((*[40]uint64)(x[:]), (*[40]uint64)(m.n[:]), m.k0, m.rows, run)
+		case m.rows <= 64:
+			run = min(times, maxRun64)
+			sqr64((*[64]uint64)(x[:]), (*[64]uint64)(m.n[:]), m.k0, m.rows, run)
+		default:
+			run = min(times, maxRun80)
+			sqr80(x, &m.n, m.k0, m.rows, run)
+		}
+		times -= run
+	}
+}
+
+func (p *PublicKey) expADX(z, s *limbs64) { p.expPortable(z, s) }

@@ -1,0 +1,134 @@
+package rsapub
+
+import (
+	"math/big"
+	"math/bits"
+)
+
+const (
+	digitBits = 52
+	digitMask = 1<<digitBits - 1
+	maxDigits = 80
+)
+
+// digits is a number in radix 2^52, lowest digit first. All digits are below 2^52; those from radix52.rows on are zero.
+type digits = [maxDigits]uint64
+
+// radix52 is a modulus for the IFMA kernel. R = 2^(52·rows), and R ≥ 4n, so that values below 2n stay below 2n.
+type radix52 struct {
+	n    digits
+	rr   digits // R² mod n
+	k0   uint64 // -n⁻¹ mod 2^52
+	rows uint64 // digits of a multiplier
+}
+
+func (m *radix52) init(n *big.Int, bitLen int) {
+	m.rows = uint64(bitLen+2+digitBits-1) / digitBits
+	var l limbs64
+	fromBig(&l, n)
+	toDigits(&m.n, &l)
+	fromBig(&l, squareOfR(n, digitBits*int(m.rows)))
+	toDigits(&m.rr, &l)
+	m.k0 = -inverse64(m.n[0]) & digitMask
+}
+
+// expIFMA sets z to s^e mod n, in [0, n), for s in [0, n).
+func (p *PublicKey) expIFMA(z, s *limbs64) {
+	m := &p.r52
+	var plain, x digits
+	toDigits(&plain, s)
+	x = plain
+	m.mul(&x, &m.rr) // s·R
+	acc := x
+	run := uint64(0) // squarings put off, to be done in one call
+	for i := bits.Len32(p.e) - 2; i > 0; i-- {
+		run++
+		if p.e>>i&1 == 1 {
+			m.sqr(&acc, run)
+			m.mul(&acc, &x)
+			run = 0
+		}
+	}
+	// e is odd: the last factor is s itself, and takes the product out of the Montgomery domain.
+	m.sqr(&acc, run+1)
+	m.mul(&acc, &plain)
+	m.reduce(&acc)
+	fromDigits(z, &acc)
+}
+
+// reduce makes x, below 2n, canonical.
+func (m *radix52) reduce(x *digits) {
+	for i := len(x) - 1; i >= 0; i-- {
+		if x[i] < m.n[i] {
+			return
+		}
+		if x[i] > m.n[i] {
+			break
+		}
+	}
+	var borrow uint64
+	for i := range x {
+		d := x[i] - m.n[i] - borrow
+		x[i], borrow = d&digitMask, d>>63
+	}
+}
+
+// toDigits sets z to x.
+func toDigits(z *digits, x *limbs64) {
+	for i := range z {
+		at := digitBits * i
+		w, shift := at/64, uint(at%64)
+		var d uint64
+		if w < len(x) {
+			d = x[w] >> shift
+		}
+		if shift > 64-digitBits && w+1 < len(x) {
+			d |= x[w+1] << (64 - shift)
+		}
+		z[i] = d & digitMask
+	}
+}
+
+// fromDigits sets z to x, which is below 2^MaxBits.
+func fromDigits(z *limbs64, x *digits) {
+	for i := range z {
+		at := 64 * i
+		d, shift := at/digitBits, uint(at%digitBits)
+		w := x[d] >> shift
+		have := digitBits - shift
+		w |= x[d+1] << have
+		if have+digitBits < 64 {
+			w |= x[d+2] << (have + digitBits)
+		}
+		z[i] = w
+	}
+}
+
+// mulTwin sets x to x·y/R mod n, below 2n, for x and y below 2n: what the assembly computes, digit for digit, since
+// q = -x·y/n mod R is the only one in [0, R).
+func (m *radix52) mulTwin(x, y *digits) {
+	var t digits
+	for i := range m.rows {
+		var c uint64 // digit above t
+		c = addMul52(&t, x, y[i])
+		q := t[0] * m.k0 & digitMask
+		c += addMul52(&t, &m.n, q)
+		copy(t[:], t[1:])
+		t[maxDigits-1] = c
+	}
+	*x = t
+}
+
+// addMul52 adds x·y to z and returns the digit that carries out.
+func addMul52(z, x *digits, y uint64) (carry uint64) {
+	for j := range z {
+		hi, lo := bits.Mul64(x[j], y)
+		lo, c := bits.Add64(lo, z[j], 0)
+		hi += c
+		lo, c = bits.Add64(lo, carry, 0)
+		hi += c
+		z[j] = lo & digitMask
+		carry = hi<<(64-digitBits) | lo>>digitBits
+	}
+	return carry
+}

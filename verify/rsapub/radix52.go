@@ -1,6 +1,7 @@
 package rsapub
 
 import (
+	"encoding/binary"
 	"math/big"
 	"math/bits"
 )
@@ -73,34 +74,35 @@ func (m *radix52) reduce(x *digits) {
 	}
 }
 
+// Two digits are 13 octets.
+const pairSize = 2 * digitBits / 8
+
+// octets has room for all digits, and for loads and stores of eight octets at the last pair.
+type octets = [maxDigits/2*pairSize + 8]byte
+
 // toDigits sets z to x.
 func toDigits(z *digits, x *limbs64) {
-	for i := range z {
-		at := digitBits * i
-		w, shift := at/64, uint(at%64)
-		var d uint64
-		if w < len(x) {
-			d = x[w] >> shift
-		}
-		if shift > 64-digitBits && w+1 < len(x) {
-			d |= x[w+1] << (64 - shift)
-		}
-		z[i] = d & digitMask
+	var buf octets
+	for i, v := range x {
+		binary.LittleEndian.PutUint64(buf[8*i:], v)
+	}
+	for i := 0; i < maxDigits; i += 2 {
+		b := buf[i/2*pairSize:]
+		z[i] = binary.LittleEndian.Uint64(b) & digitMask
+		z[i+1] = binary.LittleEndian.Uint64(b[6:]) >> 4 & digitMask
 	}
 }
 
 // fromDigits sets z to x, which is below 2^MaxBits.
 func fromDigits(z *limbs64, x *digits) {
+	var buf octets
+	for i := 0; i < maxDigits; i += 2 {
+		b := buf[i/2*pairSize:]
+		binary.LittleEndian.PutUint64(b, x[i]|x[i+1]<<digitBits)
+		binary.LittleEndian.PutUint64(b[8:], x[i+1]>>(64-digitBits)) // the next pair overwrites what is past 13 octets
+	}
 	for i := range z {
-		at := 64 * i
-		d, shift := at/digitBits, uint(at%digitBits)
-		w := x[d] >> shift
-		have := digitBits - shift
-		w |= x[d+1] << have
-		if have+digitBits < 64 {
-			w |= x[d+2] << (have + digitBits)
-		}
-		z[i] = w
+		z[i] = binary.LittleEndian.Uint64(buf[8*i:])
 	}
 }
 

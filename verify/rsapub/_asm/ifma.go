@@ -14,6 +14,8 @@ type vec struct {
 	acc    []VecPhysical // lane j of row i holds digit i+j of the product, up to 2^61
 	a, n   []Op          // the multiplicand and the modulus
 	b, q   VecPhysical   // the row's digit of the multiplier and of the quotient, in all lanes
+	h      []VecPhysical // sums of high halves
+	nptr   GPPhysical    // the modulus in memory
 	low7   OpmaskPhysical
 	lane0  OpmaskPhysical
 	mask   GPPhysical // 2^52-1
@@ -72,11 +74,16 @@ func newVec(z int) *vec {
 	v := &vec{
 		z: z, acc: zmm[:z], b: zmm[30], q: zmm[31], low7: K1, lane0: K2,
 		mask: R8, k0: R9, a0: R10, n0: R11, n1: R12, low: R13, next: R14, mul: RSI, row: RCX,
-		lo: RAX, hi: RBX, lo2: R15, x: RDI,
+		lo: RAX, hi: RBX, lo2: R15, nptr: RDI, x: RDI,
 	}
 	for i := range z {
 		v.a = append(v.a, zmm[z+i])
 		v.n = append(v.n, zmm[2*z+i])
+	}
+	v.h = zmm[3*z : min(3*z+4, 30)]
+	if len(v.h) == 0 {
+		v.h = zmm[29:30]
+		v.n[z-1] = Mem{Base: v.nptr, Disp: 64 * (z - 1)}
 	}
 	return v
 }
@@ -89,7 +96,9 @@ func (v *vec) start() {
 	Load(Param("k0"), v.k0)
 	for i := range v.z {
 		VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
-		VMOVDQU64(Mem{Base: n, Disp: 64 * i}, v.n[i])
+		if _, ok := v.n[i].(Mem); !ok {
+			VMOVDQU64(Mem{Base: n, Disp: 64 * i}, v.n[i])
+		}
 	}
 	MOVQ(Mem{Base: n}, v.n0)
 	MOVQ(Mem{Base: n, Disp: 8}, v.n1)
@@ -109,10 +118,12 @@ func (v *vec) multiply() {
 	for _, r := range v.acc {
 		VPXORQ(r, r, r)
 	}
+	Load(Param("n"), v.nptr)
 	Label("row")
 	v.oneRow()
 	DECQ(v.row)
 	JNZ(LabelRef("row"))
+	Load(Param("x"), v.x)
 	VPBROADCASTQ(v.low, v.lane0, v.acc[0])
 }
 
@@ -144,19 +155,19 @@ func (v *vec) oneRow() {
 	ADDQ(v.lo, v.next)
 	LEAQ(Mem{Base: v.next, Index: v.hi, Scale: 1}, v.low)
 	Comment("acc += low(n·q), down by a digit, and the high halves.")
+	VPMADD52LUQ(v.n[0], v.q, v.acc[0])
 	for i, r := range v.acc {
-		VPMADD52LUQ(v.n[i], v.q, r)
-	}
-	for i, r := range v.acc[:v.z-1] {
-		VALIGNQ(Imm(1), r, v.acc[i+1], r)
-	}
-	top := v.acc[v.z-1]
-	VALIGNQ_Z(Imm(1), top, top, v.low7, top)
-	for i, r := range v.acc {
-		VPMADD52HUQ(v.a[i], v.b, r)
-	}
-	for i, r := range v.acc {
-		VPMADD52HUQ(v.n[i], v.q, r)
+		h := v.h[i%len(v.h)]
+		VPXORQ(h, h, h)
+		VPMADD52HUQ(v.a[i], v.b, h)
+		if i+1 < v.z {
+			VPMADD52LUQ(v.n[i+1], v.q, v.acc[i+1])
+			VALIGNQ(Imm(1), r, v.acc[i+1], r)
+		} else {
+			VALIGNQ_Z(Imm(1), r, r, v.low7, r)
+		}
+		VPMADD52HUQ(v.n[i], v.q, h)
+		VPADDQ(h, r, r)
 	}
 }
 

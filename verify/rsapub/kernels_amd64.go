@@ -48,4 +48,33 @@ func (m *radix52) sqr(x *digits, times uint64) {
 	}
 }
 
-func (p *PublicKey) expADX(z, s *limbs64) { p.expPortable(z, s) }
+// mul64 sets x to x·y/R mod n, below R, for x and y below R.
+func (p *PublicKey) mul64(x, y *limbs64) {
+	if p.kernel != ADX {
+		p.mulPortable(x, y)
+		return
+	}
+	var t wide64
+	mulADX(&t, x, y, uint64(p.limbs/8))
+	p.reduceADX(x, &t)
+}
+
+// sqr64 sets x to x²/R mod n, below R, for x below R.
+func (p *PublicKey) sqr64(x *limbs64) {
+	if p.kernel != ADX {
+		p.sqrPortable(x)
+		return
+	}
+	var t wide64
+	sqrADX(&t, x, uint64(p.limbs/8))
+	p.reduceADX(x, &t)
+}
+
+// reduceADX sets x to t/R mod n, below R, for t below R². The lower half of t is used up.
+func (p *PublicKey) reduceADX(x *limbs64, t *wide64) {
+	carry := reduceADX(t, &p.n, p.n0, uint64(p.limbs/8))
+	copy(x[:p.limbs], t[p.limbs:2*p.limbs])
+	if carry != 0 {
+		sub(x[:p.limbs], p.n[:p.limbs])
+	}
+}

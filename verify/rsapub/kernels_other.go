@@ -14,4 +14,6 @@ func (m *radix52) sqr(x *digits, times uint64) {
 	}
 }
 
-func (p *PublicKey) expADX(z, s *limbs64) { p.expPortable(z, s) }
+func (p *PublicKey) mul64(x, y *limbs64) { p.mulPortable(x, y) }
+
+func (p *PublicKey) sqr64(x *limbs64) { p.sqrPortable(x) }

@@ -34,7 +34,7 @@ type PublicKey struct {
 	n     limbs64
 	rr    limbs64 // R² mod n with R = 2^(64·limbs)
 	n0    uint64  // -n⁻¹ mod 2^64
-	limbs int     // a multiple of 4; for ADX 32, 48 or 64
+	limbs int     // a multiple of 4; for ADX of 8
 
 	// Radix 2^52, for IFMA only.
 	r52 radix52
@@ -56,7 +56,7 @@ func NewPublicKey(n *big.Int, e int, k Kernel) (*PublicKey, error) {
 	p := &PublicKey{kernel: k, bits: n.BitLen(), size: (n.BitLen() + 7) / 8, e: uint32(e)}
 	p.limbs = (p.bits + 63) / 64
 	if k == ADX {
-		p.limbs = (p.limbs + 15) / 16 * 16 // 32, 48 or 64
+		p.limbs = (p.limbs + 7) / 8 * 8
 	} else {
 		p.limbs = (p.limbs + 3) / 4 * 4
 	}
@@ -167,10 +167,8 @@ func (p *PublicKey) expVarTime(z, s *limbs64) {
 	switch p.kernel {
 	case IFMA:
 		p.expIFMA(z, s)
-	case ADX:
-		p.expADX(z, s)
-	case Portable:
-		p.expPortable(z, s)
+	case ADX, Portable:
+		p.exp64(z, s)
 	default:
 		panic("sallyport: BUG: rsapub.PublicKey was not made by NewPublicKey")
 	}

@@ -2,37 +2,58 @@ package rsapub
 
 import "math/bits"
 
-// expPortable sets z to s^e mod n, below 2n and below R, for s in [0, n).
-func (p *PublicKey) expPortable(z, s *limbs64) {
+// wide64 is a product of two limbs64, lowest limb first.
+type wide64 = [2 * maxLimbs]uint64
+
+// exp64 sets z to s^e mod n, below 2n and below R, for s in [0, n).
+func (p *PublicKey) exp64(z, s *limbs64) {
 	x := *s
-	mulPortable(&x, &p.rr, p) // s·R
+	p.mul64(&x, &p.rr) // s·R
 	acc := x
 	for i := bits.Len32(p.e) - 2; i > 0; i-- {
-		sqrPortable(&acc, p)
+		p.sqr64(&acc)
 		if p.e>>i&1 == 1 {
-			mulPortable(&acc, &x, p)
+			p.mul64(&acc, &x)
 		}
 	}
 	// e is odd: the last factor is s itself, and takes the product out of the Montgomery domain.
-	sqrPortable(&acc, p)
-	mulPortable(&acc, s, p)
+	p.sqr64(&acc)
+	p.mul64(&acc, s)
 	*z = acc
 }
 
-// mulPortable sets x to x·y/R mod n: Montgomery domain, below R.
-func mulPortable(x, y *limbs64, p *PublicKey) {
-	var t [2 * maxLimbs]uint64
-	l := p.limbs
+// mulPortable sets x to x·y/R mod n, below R, for x and y below R.
+func (p *PublicKey) mulPortable(x, y *limbs64) {
+	var t wide64
+	mulTwin64(&t, x, y, p.limbs)
+	p.reducePortable(x, &t)
+}
+
+// sqrPortable sets x to x²/R mod n, below R, for x below R.
+func (p *PublicKey) sqrPortable(x *limbs64) {
+	var t wide64
+	sqrTwin64(&t, x, p.limbs)
+	p.reducePortable(x, &t)
+}
+
+// reducePortable sets x to t/R mod n, below R, for t below R². The lower half of t is used up.
+func (p *PublicKey) reducePortable(x *limbs64, t *wide64) {
+	carry := reduceTwin64(t, &p.n, p.n0, p.limbs)
+	copy(x[:p.limbs], t[p.limbs:2*p.limbs])
+	if carry != 0 {
+		sub(x[:p.limbs], p.n[:p.limbs])
+	}
+}
+
+// mulTwin64 sets t, which is zero, to x·y of l limbs each.
+func mulTwin64(t *wide64, x, y *limbs64, l int) {
 	for i, b := range y[:l] {
 		t[i+l] = mulAddRow(t[i:i+l], x[:l], b)
 	}
-	reducePortable(x, &t, p)
 }
 
-// sqrPortable sets x to x²/R mod n: Montgomery domain, below R.
-func sqrPortable(x *limbs64, p *PublicKey) {
-	var t [2 * maxLimbs]uint64
-	l := p.limbs
+// sqrTwin64 sets t, which is zero, to x² of l limbs.
+func sqrTwin64(t *wide64, x *limbs64, l int) {
 	// The products x[i]·x[j] with i < j once, then doubled, then the squares.
 	for i := range l - 1 {
 		t[i+l] = mulAddRow(t[2*i+1:i+l], x[i+1:l], x[i])
@@ -45,22 +66,15 @@ func sqrPortable(x *limbs64, p *PublicKey) {
 		t[2*i+1], carry = bits.Add64(b<<1|a>>63, hi, carry)
 		top = b >> 63
 	}
-	reducePortable(x, &t, p)
 }
 
-// reducePortable sets x to t/R mod n, below R, for t below R². The low limbs of t are used up.
-func reducePortable(x *limbs64, t *[2 * maxLimbs]uint64, p *PublicKey) {
-	l := p.limbs
-	n := p.n[:l]
-	var carry uint64 // of weight 2^(64(i+l))
+// reduceTwin64 adds q·n to t, where q makes the lower half of t zero, and returns the carry out of t. The lower half is lost.
+func reduceTwin64(t *wide64, n *limbs64, n0 uint64, l int) (carry uint64) {
 	for i := range l {
-		c := mulAddRow(t[i:i+l], n, t[i]*p.n0)
+		c := mulAddRow(t[i:i+l], n[:l], t[i]*n0)
 		t[i+l], carry = bits.Add64(t[i+l], c, carry)
 	}
-	copy(x[:l], t[l:2*l])
-	if carry != 0 {
-		sub(x[:l], n)
-	}
+	return carry
 }
 
 // mulAddRow adds x·y to z, of equal length, and returns the limb that carries out.

@@ -16,6 +16,8 @@ func main() {
 		for _, zmms := range []int{5, 8, 10} {
 			ifma(zmms)
 		}
+	case "adx":
+		adx()
 	default:
 		panic("unknown kernel")
 	}

@@ -18,11 +18,11 @@ var rules = []struct {
 	own     []string
 	foreign []string
 }{
-	{"verify/jose", nil, []string{"golang.org/x/sys"}},
+	{"verify/jose", nil, []string{"golang.org/x/sys/cpu"}},
 	{"verify/claims", []string{"verify/jose"}, nil},
 	{"verify/cache", []string{"verify/jose"}, nil},
 	{"verify/pool", nil, nil},
-	{"verify", []string{"verify"}, []string{"github.com/cloudflare/circl", "golang.org/x/sys"}},
+	{"verify", []string{"verify"}, []string{"github.com/cloudflare/circl", "golang.org/x/sys/cpu"}},
 	{"keys/fetch", []string{"keys", "verify"}, []string{"net/http", "github.com/valyala/fastjson"}},
 	{"keys", []string{"verify"}, []string{"github.com/valyala/fastjson", "github.com/cloudflare/circl"}},
 	{"edge/config", []string{"verify/jose", "verify/claims"}, []string{"github.com/BurntSushi/toml"}},
@@ -39,7 +39,7 @@ var rules = []struct {
 	{"edge/demo", []string{"verify"}, []string{"net/http", "github.com/cloudflare/circl"}},
 	{"edge", []string{"edge", "keys", "verify"}, []string{"github.com/valyala/fasthttp"}},
 	{"cmd", []string{"edge", "keys", "verify"}, nil},
-	{"bench", []string{"edge", "keys", "verify", "bench"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys"}},
+	{"bench", []string{"edge", "keys", "verify", "bench"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys/cpu"}},
 }
 
 func TestImportPolicy(t *testing.T) {

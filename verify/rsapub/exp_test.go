@@ -123,16 +123,18 @@ func TestExpMatchesBig(t *testing.T) {
 					t.Fatalf("modulus %d of %d bits is %x", i, bits, n)
 				}
 				// Every modulus with 65537 and one other exponent.
-				for _, e := range []int{65537, testExponents[r.IntN(len(testExponents))]} {
+				for j, e := range []int{65537, testExponents[r.IntN(len(testExponents))]} {
 					p, err := NewPublicKey(n, e, k)
 					if err != nil {
 						t.Fatal(err)
 					}
-					for _, s := range operands(r, n) {
+					list := operands(r, n)
+					if j == 1 {
+						list = list[r.IntN(len(list)):]
+						list = list[:min(len(list), 3)]
+					}
+					for _, s := range list {
 						checkExp(t, p, n, s)
-						if testing.Short() {
-							break
-						}
 					}
 				}
 			}

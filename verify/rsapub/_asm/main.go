@@ -1,5 +1,8 @@
-// Command _asm writes the assembly of package rsapub: go run . -ifma ../ifma_amd64.s … (see generate.go there).
+// Command _asm writes the assembly of package rsapub, one kernel a run.
 package main
+
+//go:generate go run . -kernel ifma -out ../ifma_amd64.s -stubs ../ifma_stubs_amd64.go -pkg rsapub
+//go:generate go run . -kernel adx -out ../adx_amd64.s -stubs ../adx_stubs_amd64.go -pkg rsapub
 
 import (
 	"flag"

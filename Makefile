@@ -10,6 +10,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod))
 FUZZ = ./verify/jose:FuzzCheckJSON \
 	./verify/jose:FuzzDecodeSegment \
 	./verify:FuzzVerify \
+<<<<<<< HEAD
 	./edge/config:FuzzParse \
 	./edge/config:FuzzRoutePath \
 	./edge/config:FuzzRouteHost \
@@ -18,8 +19,12 @@ FUZZ = ./verify/jose:FuzzCheckJSON \
 	./verify/conformance:FuzzOracles \
 	./keys:FuzzJWKS \
 	./keys:FuzzPEM
+=======
+	./verify/rsapub:FuzzVerify \
+	./verify/rsapub:FuzzExp
+>>>>>>> 3ae7ac7 (make generate writes the assembly anew, and the gate diffs it)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp test-real figures clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -52,6 +57,9 @@ bench: ## benchmarks, for benchcmp
 
 benchcmp: ## bench/out/old.txt against bench/out/new.txt
 	$(BENCHSTAT) bench/out/old.txt bench/out/new.txt
+
+generate: ## assembly from its generators
+	@set -e; for d in $(wildcard verify/*/_asm); do echo "== $$d"; (cd $$d && $(GO) generate .); done
 
 test-real: build ## against a provider that is not ours
 	cd loadtest/real && $(GO) test -count=1 -v ./...

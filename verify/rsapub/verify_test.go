@@ -313,8 +313,10 @@ func TestNewPublicKeyRefuses(t *testing.T) {
 		check("modulus of 2047 bits", pow2(2047, -1), 65537)
 		check("modulus of 4097 bits", pow2(4096, 1), 65537)
 		check("even modulus", pow2(2047, 2), 65537)
-		for _, e := range []int{-3, -1, 0, 1, 2, 4, 65536, 1<<31 + 1, 1<<32 + 3} {
-			check(fmt.Sprintf("exponent %d", e), odd, e)
+		for _, e := range []int64{-3, -1, 0, 1, 2, 4, 65536, 1<<31 + 1, 1<<32 + 3} {
+			if int64(int(e)) == e { // not on 32 bits
+				check(fmt.Sprintf("exponent %d", e), odd, int(e))
+			}
 		}
 		if _, err := NewPublicKey(odd, 3, k); err != nil {
 			t.Error(err)

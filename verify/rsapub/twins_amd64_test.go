@@ -91,4 +91,3 @@ func TestRadix64(t *testing.T) {
 		}
 	}
 }
-

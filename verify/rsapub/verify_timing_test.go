@@ -68,4 +68,6 @@ func BenchmarkNewPublicKey(b *testing.B) {
 	}
 }
 
-func timingKey(tb testing.TB, bits int) *rsa.PrivateKey { return testKey(tb, fmt.Sprintf("%d/65537", bits)) }
+func timingKey(tb testing.TB, bits int) *rsa.PrivateKey {
+	return testKey(tb, fmt.Sprintf("%d/65537", bits))
+}

@@ -64,46 +64,66 @@ func sqrADX() {
 	locals := AllocLocal(32)
 	outer, doubled := locals.Offset(8), locals.Offset(16)
 	b := newBlock(locals)
-	Comment("Products of different blocks, once: block i of x by those above it, at 2i+1 of t.")
+	Comment("Products of different limbs, once: block i of x by what is above each of its limbs, at block 2i of t.")
 	Load(Param("t"), b.t)
-	ADDQ(Imm(64), b.t)
 	Load(Param("x"), b.y)
 	Load(Param("blocks"), b.count)
-	DECQ(b.count)
 	MOVQ(b.count, outer)
 	Label("strip")
+	for i, r := range b.window {
+		MOVQ(limb(b.t, i), r)
+	}
+	MOVQ(U32(0), b.carry)
+	for i := range 8 {
+		MOVQ(limb(b.y, i), RDX)
+		b.triangleRow(i)
+	}
 	LEAQ(Mem{Base: b.y, Disp: 64}, b.x)
-	MOVQ(outer, b.count)
-	b.strip("block")
-	b.endStrip()
-	ADDQ(Imm(64), b.y)
+	ADDQ(Imm(64), b.t)
 	MOVQ(outer, b.count)
 	DECQ(b.count)
-	JZ(LabelRef("diagonal"))
-	Comment("The strip ended at block i+blocks of t; the next one begins at 2i+3.")
+	JZ(LabelRef("last"))
 	MOVQ(b.count, outer)
+	b.moreStrip("block")
+	b.endStrip()
+	Comment("The strip ended at block i+blocks of t; the next one begins at 2i+2.")
+	MOVQ(outer, b.count)
 	SHLQ(Imm(6), b.count)
 	SUBQ(b.count, b.t)
 	ADDQ(Imm(64), b.t)
+	ADDQ(Imm(64), b.y)
 	JMP(LabelRef("strip"))
+	Label("last")
+	b.store()
 
-	Label("diagonal")
-	Comment("t = 2t plus the square of each block.")
+	Comment("t = 2t plus the square of each limb.")
 	Load(Param("t"), b.t)
-	Load(Param("x"), b.y)
+	Load(Param("x"), b.x)
 	Load(Param("blocks"), b.count)
 	MOVQ(U32(0), b.carry)
 	MOVQ(U32(0), doubled)
 	Label("square")
-	b.zero()
-	b.addDoubled(doubled)
-	MOVQ(b.y, b.x)
-	b.rows()
-	ADDQ(Imm(64), b.t)
-	b.addDoubled(doubled)
-	b.store()
-	ADDQ(Imm(64), b.t)
-	ADDQ(Imm(64), b.y)
+	b.flags(doubled, b.carry)
+	lo, hi, w := b.lo, b.hi, b.window[0]
+	for i := range 8 {
+		MOVQ(limb(b.x, i), RDX)
+		MULXQ(RDX, lo, hi)
+		for j, r := range []GPPhysical{lo, hi} {
+			MOVQ(limb(b.t, 2*i+j), w)
+			ADCXQ(w, w)
+			ADOXQ(r, w)
+			MOVQ(w, limb(b.t, 2*i+j))
+		}
+	}
+	MOVL(U32(0), lo.As32())
+	MOVL(U32(0), hi.As32())
+	MOVL(U32(0), RDX.As32())
+	ADCXQ(hi, lo)
+	ADOXQ(hi, RDX)
+	MOVQ(lo, doubled)
+	MOVQ(RDX, b.carry)
+	ADDQ(Imm(128), b.t)
+	ADDQ(Imm(64), b.x)
 	DECQ(b.count)
 	JNZ(LabelRef("square"))
 	RET()
@@ -221,23 +241,6 @@ func (b *block) flags(cf, of Mem) {
 	ADOXQ(of, b.lo)
 }
 
-// addDoubled adds 2t to the window. doubled is the bit shifted out of t, carry that of the sum.
-func (b *block) addDoubled(doubled Mem) {
-	b.flags(doubled, b.carry)
-	for i, r := range b.window {
-		MOVQ(limb(b.t, i), b.lo)
-		ADCXQ(b.lo, b.lo)
-		ADOXQ(b.lo, r)
-	}
-	MOVL(U32(0), b.lo.As32())
-	MOVL(U32(0), RDX.As32())
-	MOVL(U32(0), b.hi.As32())
-	ADCXQ(b.hi, b.lo)
-	ADOXQ(b.hi, RDX)
-	MOVQ(b.lo, doubled)
-	MOVQ(RDX, b.carry)
-}
-
 // rows adds x·y; the eight low limbs go to t.
 func (b *block) rows() {
 	for i := range 8 {
@@ -266,4 +269,18 @@ func (b *block) row(i int, out func(GPPhysical)) {
 	MOVL(U32(0), b.lo.As32())
 	ADCXQ(b.lo, w(8))
 	ADOXQ(b.lo, w(8))
+}
+
+// triangleRow adds the products of limb i of y, which is in RDX, by those above it. Limb i of the block leaves to t.
+func (b *block) triangleRow(i int) {
+	w := func(j int) GPPhysical { return b.window[(i+j)%8] }
+	MOVQ(w(0), limb(b.t, i))
+	XORL(w(0).As32(), w(0).As32()) // the new limb at the top, and CF and OF
+	for j := i + 1; j < 8; j++ {
+		MULXQ(limb(b.y, j), b.lo, b.hi)
+		ADCXQ(b.lo, w(j))
+		ADOXQ(b.hi, w(j+1))
+	}
+	MOVL(U32(0), b.lo.As32())
+	ADCXQ(b.lo, w(8))
 }

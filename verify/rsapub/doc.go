@@ -10,7 +10,7 @@
 //   - ADX: the same with MULX, ADCX and ADOX in assembly.
 //   - IFMA: AVX-512 IFMA, radix 2^52, one message in vectors of eight digits.
 //
-// crypto/rsa derives R² and n0 anew on each call, and has assembly for 2048 bits only; both are where the time is won. For
+// crypto/rsa derives R² and n0 anew on each call, and of our sizes has assembly for 2048 bits only; both are where the time is won. For
 // e = 65537 a verification costs 18 Montgomery multiplications: into the domain, 16 squarings, and one by the plain signature,
 // which leaves the domain.
 //
@@ -21,25 +21,39 @@
 // so), operands are below 2n, and (ab + qn)/R is below 2n without any subtraction. The last multiplication is by s < n and gives
 // a value below 2n in both, and one comparison with n makes it canonical before anything is compared with it.
 //
-// # Families
+// # Sizes
 //
-// Assembly comes in fixed sizes, so that it has no tails. Radix 2^64: 32, 48 and 64 limbs. Radix 2^52: 40, 64 and 80 digits, that is 5, 8
-// and 10 ZMM registers; the number of rows (digits of the multiplier) is an argument, so 3072 bits take 60 rows of 64 digits.
-// A modulus between two sizes uses the larger one and costs as much.
+// Assembly has no tails. Radix 2^64 goes by blocks of 8 limbs, whose number is an argument. Radix 2^52 has routines for 40, 64 and 80
+// digits, that is 5, 8 and 10 ZMM registers, and the number of rows (digits of the multiplier) is an argument: 3072 bits take 60
+// rows of 64 digits. A modulus between two sizes costs as much as the larger one.
+//
+// # The ADX block
+//
+// A block is a product of 8 by 8 limbs. The sums are a window of 8 limbs in registers that moves up by one limb a row; low and high halves of
+// the products are added by two carry chains that do not wait for each other. The bound on Zen 4 is 1.5 cycles for each
+// MULX, ADCX and ADOX; the blocks reach 1.57. A square takes each product of different limbs once, then doubles.
 //
 // # The IFMA row
 //
 // One row adds a·b[i] and q·n and shifts the accumulator right by one digit, where q makes the lowest digit zero. VPMADD52LUQ
-// adds the low 52 bits of each product, VPMADD52HUQ the high ones, which belong one digit higher: the low halves are added before the shift
-// and the high halves after it. The chain q → accumulator → next q bounds the speed when q comes out of the vector, so the lowest digit is kept
-// in general registers: the digit above it is taken out of the vector before q is known, and what q adds to it is computed with MULX
-// beside the vector work. That leaves the vector two rows of time, and the multipliers are the bound. Lanes hold at most 4 · 80
-// products of 52 bits, less than 2^61, and are carried to 52 bits at the end. One parallel pass of carries leaves at most single
-// carries to run further; as this happens once in about 2^38 multiplications on random values, it is a branch to a plain loop over
-// digits. The tests drive values through that loop.
+// adds the low 52 bits of each product, VPMADD52HUQ the high ones, which belong one digit higher: the low halves are added before
+// the shift; the high halves are summed apart and added after it, since a chain of four multiply-adds through the accumulator would be longer
+// than the row. The chain q → accumulator → next q would be longer still when q came out of the vector, so the lowest digit is kept in
+// general registers: the digit above it is taken out of the vector before q is known, and what q adds to it is computed with MULX beside the
+// vector work. That leaves the vector two rows of time. The bound is the multiplier, 4 cycles a register and row; the rows take 23, 34 and
+// 42.5 cycles for 20, 32 and 40. What is lost comes with the shifts (VALIGNQ): without them the bound is met.
+//
+// Lanes hold at most 4 · 80 products of 52 bits, less than 2^61, and are carried to 52 bits at the end. One parallel pass of carries
+// leaves at most single carries to run further; on random values that happens once in about 2^38 multiplications, so it is a
+// branch to a plain loop over the digits. The tests drive values through that loop.
+//
+// Tried without gain: unrolling two rows; taking q's latency away altogether. Not tried: a square that takes each product once, which could
+// save a fifth of the multiplier's work at the cost of a routine for each block of rows.
 //
 // # Encode and compare
 //
 // No padding is parsed. The encoded message that the digest must have is built, and compared as a whole with s^e mod n. For PSS the salt has to be
 // taken out first; it lies at a fixed place, since its length is that of the hash.
+//
+// None of this is inside Go's FIPS 140-3 module: in that mode the caller has to use crypto/rsa.
 package rsapub

@@ -1,6 +1,8 @@
 // Command main writes base64_amd64.s: base64url, 64 characters at a time.
 package main
 
+//go:generate go run . -out ../base64_amd64.s -stubs ../base64_stubs_amd64.go -pkg jose
+
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"

@@ -131,9 +131,10 @@ func newParams(std elliptic.Curve) params {
 // Default and shared widths of windows, in bits. A table of a key has to share the caches with others and with the program,
 // so it is narrower than that of G, which is there once.
 const (
-	gWidth256 = 8
-	gWidth384 = 8
-	gWidth521 = 8
+	gWidth256  = 8
+	gWidthIFMA = 8
+	gWidth384  = 8
+	gWidth521  = 8
 )
 
 // DefaultWidth returns the window that NewPublicKey takes. See BenchmarkWidth.
@@ -148,9 +149,10 @@ func DefaultWidth(c Curve) int {
 }
 
 var (
-	g256 = sync.OnceValue(func() *p256.Table { return p256.NewTable(affine256(basePoint(P256)), gWidth256) })
-	g384 = sync.OnceValue(func() *p384.Table { return p384.NewTable(affine384(basePoint(P384)), gWidth384) })
-	g521 = sync.OnceValue(func() *p521.Table { return p521.NewTable(affine521(basePoint(P521)), gWidth521) })
+	g256ifma = sync.OnceValue(func() *p256.TableIFMA { return p256.NewTableIFMA(affine256(basePoint(P256)), gWidthIFMA) })
+	g256     = sync.OnceValue(func() *p256.Table { return p256.NewTable(affine256(basePoint(P256)), gWidth256) })
+	g384     = sync.OnceValue(func() *p384.Table { return p384.NewTable(affine384(basePoint(P384)), gWidth384) })
+	g521     = sync.OnceValue(func() *p521.Table { return p521.NewTable(affine521(basePoint(P521)), gWidth521) })
 )
 
 // PublicKey is a public key with its table. It is immutable and safe for concurrent use.
@@ -159,9 +161,10 @@ type PublicKey struct {
 	kernel Kernel
 
 	// The tables of the one curve that it is of.
-	g256, q256 *p256.Table
-	g384, q384 *p384.Table
-	g521, q521 *p521.Table
+	g256, q256         *p256.Table
+	g256ifma, q256ifma *p256.TableIFMA
+	g384, q384         *p384.Table
+	g521, q521         *p521.Table
 }
 
 // NewPublicKey makes a key of an uncompressed point, 04‖x‖y, and builds its table for kernel k, which must be supported. It
@@ -186,6 +189,10 @@ func NewPublicKeyWidth(c Curve, point []byte, k Kernel, width int) (*PublicKey, 
 	key := &PublicKey{curve: c, kernel: k}
 	switch c {
 	case P256:
+		if k == IFMA {
+			key.g256ifma, key.q256ifma = g256ifma(), p256.NewTableIFMA(affine256(point), width)
+			break
+		}
 		key.g256, key.q256 = g256(), p256.NewTable(affine256(point), width)
 	case P384:
 		key.g384, key.q384 = g384(), p384.NewTable(affine384(point), width)
@@ -199,6 +206,9 @@ func NewPublicKeyWidth(c Curve, point []byte, k Kernel, width int) (*PublicKey, 
 func (k *PublicKey) MemSize() int {
 	switch k.curve {
 	case P256:
+		if k.kernel == IFMA {
+			return k.q256ifma.Size()
+		}
 		return k.q256.Size()
 	case P384:
 		return k.q384.Size()

@@ -30,7 +30,11 @@ func NewTable(q *Affine, width int) *Table {
 	if width < MinWidth || width > MaxWidth {
 		panic(fmt.Sprintf("sallyport: BUG: window of %d bits", width))
 	}
-	t := &Table{width: width, windows: (ScalarBits + width - 1) / width}
+	return newTable(q, width, (ScalarBits+width-1)/width)
+}
+
+func newTable(q *Affine, width, windows int) *Table {
+	t := &Table{width: width, windows: windows}
 	half := 1 << (width - 1)
 	t.entries = make([]Affine, t.windows*half)
 	twice := make([]Affine, t.windows)
@@ -106,33 +110,41 @@ type term struct {
 	sign  uint64
 }
 
-// lookup appends the entries whose sum is u·Q.
+// recode returns the windows of u, and a mask of the sign of all digits.
 //
 // With k windows of w bits, u odd and v = (u-1)/2 + 2^(wk-1), the windows c of v give u as the sum of the odd digits
-// (2c+1-2^w)·2^(wi): no digit is 0, there is no carry and no extra window, and half the digits are the others negated.
-func (t *Table) lookup(dst []term, u *Scalar) []term {
-	var v [ScalarWords + 1]uint64
+// (2c+1-2^w)·2^(wi): no digit is 0, there is no carry and no extra window, and half the digits are the others negated. k may
+// be larger than it needs to be.
+func (t *Table) recode(u *Scalar) (v [ScalarWords + 1]uint64, flip uint64) {
 	for i := range ScalarWords - 1 {
 		v[i] = u.Odd[i]>>1 | u.Odd[i+1]<<63
 	}
 	v[ScalarWords-1] = u.Odd[ScalarWords-1] >> 1
 	top := t.width*t.windows - 1
 	v[top/64] |= 1 << (top % 64)
-
-	var flip uint64
 	if u.Neg {
 		flip = ^uint64(0)
 	}
-	half := uint64(1) << (t.width - 1)
+	return v, flip
+}
+
+// digit returns the index in window i of the entry for v's digit, and a mask of the digit's sign.
+func (t *Table) digit(v *[ScalarWords + 1]uint64, i int) (j, sign uint64) {
+	bit := i * t.width
+	c := v[bit/64] >> (bit % 64)
+	if bit/64 < ScalarWords {
+		c |= v[bit/64+1] << (64 - bit%64) // a shift by 64 gives 0
+	}
+	sign = c>>(t.width-1)&1 - 1 // all ones for c < 2^(w-1)
+	return (c ^ sign) & (1<<(t.width-1) - 1), sign
+}
+
+// lookup appends the entries whose sum is u·Q.
+func (t *Table) lookup(dst []term, u *Scalar) []term {
+	v, flip := t.recode(u)
 	for i := range t.windows {
-		bit := i * t.width
-		c := v[bit/64] >> (bit % 64)
-		if bit/64 < ScalarWords {
-			c |= v[bit/64+1] << (64 - bit%64) // a shift by 64 gives 0
-		}
-		neg := c>>(t.width-1)&1 - 1 // all ones for c < 2^(w-1)
-		j := (c ^ neg) & (half - 1)
-		dst = append(dst, term{&t.entries[uint64(i)*half+j], neg ^ flip})
+		j, sign := t.digit(&v, i)
+		dst = append(dst, term{&t.entries[uint64(i)<<(t.width-1)+j], sign ^ flip})
 	}
 	return dst
 }

@@ -79,9 +79,12 @@ func (k *PublicKey) verify256(u1, u2 *modinv.Nat, neg1, neg2 bool, r, rn *modinv
 	a := p256.Scalar{Odd: [4]uint64(u1[:4]), Neg: neg1}
 	b := p256.Scalar{Odd: [4]uint64(u2[:4]), Neg: neg2}
 	var z p256.Sum
-	if k.kernel == IFMA {
+	switch k.kernel {
+	case IFMA:
 		p256.SumIFMAVarTime(&z, k.g256ifma, k.q256ifma, &a, &b)
-	} else {
+	case ADX:
+		p256.SumADXVarTime(&z, k.g256, k.q256, &a, &b)
+	default:
 		p256.SumVarTime(&z, k.g256, k.q256, &a, &b)
 	}
 	if z.Undefined() {

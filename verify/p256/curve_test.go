@@ -28,6 +28,11 @@ func testKernels() []testKernel {
 			sumVarTimeIFMA(z, g.(*TableIFMA), q.(*TableIFMA), u1, u2, sumTwin)
 		}},
 	}
+	if HasADX {
+		list = append(list, testKernel{"adx", plain, func(z *Sum, g, q any, u1, u2 *Scalar) {
+			SumADXVarTime(z, g.(*Table), q.(*Table), u1, u2)
+		}})
+	}
 	if HasIFMA {
 		list = append(list, testKernel{"ifma", ifma, func(z *Sum, g, q any, u1, u2 *Scalar) {
 			SumIFMAVarTime(z, g.(*TableIFMA), q.(*TableIFMA), u1, u2)

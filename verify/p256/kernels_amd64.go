@@ -8,4 +8,4 @@ import "golang.org/x/sys/cpu"
 var HasIFMA = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512IFMA
 
 // HasADX reports whether this machine can run SumADXVarTime.
-const HasADX = false
+var HasADX = cpu.X86.HasBMI2 && cpu.X86.HasADX

@@ -2,6 +2,7 @@
 package main
 
 //go:generate go run . -kernel ifma -out ../ifma_amd64.s -stubs ../ifma_stubs_amd64.go -pkg p256
+//go:generate go run . -kernel adx -out ../adx_amd64.s -stubs ../adx_stubs_amd64.go -pkg p256
 
 import (
 	"flag"
@@ -16,6 +17,8 @@ func main() {
 	switch *kernel {
 	case "ifma":
 		ifma()
+	case "adx":
+		adx()
 	default:
 		panic("unknown kernel")
 	}

@@ -43,11 +43,9 @@ func newLoad(b *testing.B, c ecpub.Curve) *load {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for k := ecpub.Portable; k <= ecpub.IFMA; k++ {
-		if ecpub.Supported(c, k) {
-			if l.own[k], err = ecpub.NewPublicKey(c, point, k); err != nil {
-				b.Fatal(err)
-			}
+	for _, k := range kernels(c) {
+		if l.own[k], err = ecpub.NewPublicKey(c, point, k); err != nil {
+			b.Fatal(err)
 		}
 	}
 	size := (stdCurves[c].Params().BitSize + 7) / 8
@@ -77,16 +75,8 @@ func (l *load) verify(k ecpub.Kernel) bool {
 	return ok
 }
 
-// kernels returns 0 for the standard library and all that this machine can run.
-func kernels(c ecpub.Curve) []ecpub.Kernel {
-	list := []ecpub.Kernel{0}
-	for k := ecpub.Portable; k <= ecpub.IFMA; k++ {
-		if ecpub.Supported(c, k) {
-			list = append(list, k)
-		}
-	}
-	return list
-}
+// contestants returns the kernels of this machine after 0, the standard library.
+func contestants(c ecpub.Curve) []ecpub.Kernel { return append([]ecpub.Kernel{0}, kernels(c)...) }
 
 func kernelName(k ecpub.Kernel) string {
 	if k == 0 {
@@ -97,7 +87,7 @@ func kernelName(k ecpub.Kernel) string {
 
 func BenchmarkSignature(b *testing.B) {
 	for c := ecpub.P256; c <= ecpub.P521; c++ {
-		for _, k := range kernels(c) {
+		for _, k := range contestants(c) {
 			b.Run(algNames[c]+"/"+kernelName(k), func(b *testing.B) {
 				l := newLoad(b, c)
 				b.ReportAllocs()
@@ -125,7 +115,7 @@ func evict(junk []byte) {
 func BenchmarkCold(b *testing.B) {
 	junk := make([]byte, 3<<20)
 	for c := ecpub.P256; c <= ecpub.P521; c++ {
-		for _, k := range kernels(c) {
+		for _, k := range contestants(c) {
 			b.Run(algNames[c]+"/"+kernelName(k), func(b *testing.B) {
 				l := newLoad(b, c)
 				var times []time.Duration
@@ -150,7 +140,7 @@ func BenchmarkCold(b *testing.B) {
 func BenchmarkSpeedup(b *testing.B) {
 	junk := make([]byte, 3<<20)
 	for c := ecpub.P256; c <= ecpub.P521; c++ {
-		for _, k := range kernels(c)[1:] {
+		for _, k := range kernels(c) {
 			for _, cold := range []bool{false, true} {
 				name := "hot"
 				batch := 10
@@ -191,7 +181,7 @@ func BenchmarkSpeedup(b *testing.B) {
 // BenchmarkWidth is what a window's width costs and gains: time of a verification, of a table, and memory.
 func BenchmarkWidth(b *testing.B) {
 	for c := ecpub.P256; c <= ecpub.P521; c++ {
-		for _, k := range kernels(c)[1:] {
+		for _, k := range kernels(c) {
 			for width := 5; width <= 8; width++ {
 				b.Run(fmt.Sprintf("%s/%s/%d", algNames[c], kernelName(k), width), func(b *testing.B) {
 					l := newLoad(b, c)

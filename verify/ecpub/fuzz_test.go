@@ -34,35 +34,29 @@ func FuzzVerify(f *testing.F) {
 		if which >= 128 {
 			d.ModInverse(new(big.Int).Mod(d, curve.Params().N), curve.Params().N)
 		}
-		for kernel := ecpub.Portable; kernel <= ecpub.IFMA; kernel++ {
-			if !ecpub.Supported(c, kernel) {
-				continue
-			}
-			name := fmt.Sprint(c, kernel, d)
-			s := cache[name]
-			if s == nil {
-				s = newSubject(t, c, kernel, multiple(t, curve, d))
-				s.related = true
-				cache[name] = s
-			}
-			hash, signature := digest, sig
-			if crafted {
-				u1 := new(big.Int).SetBytes(digest[:min(len(digest), s.size)])
-				u2 := new(big.Int).SetBytes(sig[:min(len(sig), s.size)])
-				if u2.Mod(u2, s.n).Sign() == 0 {
-					return
-				}
-				if hash, signature = s.craft(u1, u2); hash == nil {
-					return
-				}
-				if flip > 0 {
-					bit := int(flip) % (8 * len(signature))
-					signature[bit/8] ^= 1 << (bit % 8)
-				}
-			} else {
-				signature = append(make([]byte, max(0, 2*s.size-len(sig))), sig...)[:2*s.size]
-			}
-			s.check(t, hash, signature)
+		name := fmt.Sprint(c, d)
+		s := cache[name]
+		if s == nil {
+			s = newSubject(t, c, multiple(t, curve, d))
+			s.related = true
+			cache[name] = s
 		}
+		if crafted {
+			u1 := new(big.Int).SetBytes(digest[:min(len(digest), s.size)])
+			u2 := new(big.Int).SetBytes(sig[:min(len(sig), s.size)])
+			if u2.Mod(u2, s.n).Sign() == 0 {
+				return
+			}
+			if digest, sig = s.craft(u1, u2); digest == nil {
+				return
+			}
+			if flip > 0 {
+				bit := int(flip) % (8 * len(sig))
+				sig[bit/8] ^= 1 << (bit % 8)
+			}
+		} else {
+			sig = append(make([]byte, max(0, 2*s.size-len(sig))), sig...)[:2*s.size]
+		}
+		s.check(t, digest, sig)
 	})
 }

@@ -51,7 +51,7 @@ func (k *PublicKey) VerifyVarTime(digest, sig []byte) (ok, decided bool) {
 	return false, false
 }
 
-// hashToNat returns the leftmost bits of digest, as many as n has, modulo n.
+// hashToNat returns the leftmost bits of digest, as many as n has. That may be n or more, but is below 2n, which MontMul takes.
 func (c *params) hashToNat(digest []byte) modinv.Nat {
 	var e modinv.Nat
 	if len(digest) < c.size {
@@ -62,7 +62,6 @@ func (c *params) hashToNat(digest []byte) modinv.Nat {
 	if c.excess > 0 {
 		e.ShiftRight(c.excess)
 	}
-	c.order.ReduceOnce(&e) // as long as n in bits, so below 2n
 	return e
 }
 

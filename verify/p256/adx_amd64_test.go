@@ -41,6 +41,20 @@ func TestFieldADX(t *testing.T) {
 			t.Fatalf("sqrADX(%x) in place = %x, want %x", x, got, want)
 		}
 	}
+	for _, z := range operands(rng, 4000) {
+		for _, f := range pairs(rng, &z) {
+			var got [4]uint64
+			x, y := [4]uint64(f[0]), [4]uint64(f[1])
+			if mulADX(&got, &x, &y); got != z {
+				t.Fatalf("mulADX(%x, %x) = %x, want %x", x, y, got, z)
+			}
+			if x == y {
+				if sqrADX(&got, &x); got != z {
+					t.Fatalf("sqrADX(%x) = %x, want %x", x, got, z)
+				}
+			}
+		}
+	}
 	// One factor may be any number below 2^256.
 	for _, y := range []Element{{p0, p1, p2, p3}, {0, p1 + 1, p2, p3}, {p0, p0, p0, p0}} {
 		for i := range xs {

@@ -82,3 +82,44 @@ func TestField(t *testing.T) {
 		}
 	}
 }
+
+// pairs returns factors whose product in the domain is z, and roots of z if it is a square: results with long runs of ones or
+// zeros, which random factors never give, are what a lost carry of the last subtraction shows up in.
+func pairs(rng *rand.Rand, z *Element) (list [][2]Element) {
+	p := testCurve.Params().P
+	r := new(big.Int).Lsh(big.NewInt(1), 384)
+	zr := new(big.Int).Mul(raw(z), r)
+	zr.Mod(zr, p)
+	for range 8 {
+		x := random(rng, p)
+		if x.Sign() == 0 {
+			continue
+		}
+		y := new(big.Int).ModInverse(x, p)
+		y.Mul(y, zr).Mod(y, p)
+		list = append(list, [2]Element{words(x), words(y)})
+	}
+	if root := new(big.Int).ModSqrt(zr, p); root != nil {
+		list = append(list, [2]Element{words(root), words(root)})
+		root.Sub(p, root).Mod(root, p)
+		list = append(list, [2]Element{words(root), words(root)})
+	}
+	return list
+}
+
+func TestFieldTargets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 26))
+	for _, z := range operands(rng, 4000) {
+		for _, f := range pairs(rng, &z) {
+			var got Element
+			if got.Mul(&f[0], &f[1]); got != z {
+				t.Fatalf("Mul(%x, %x) = %x, want %x", raw(&f[0]), raw(&f[1]), raw(&got), raw(&z))
+			}
+			if f[0] == f[1] {
+				if got.Sqr(&f[0]); got != z {
+					t.Fatalf("Sqr(%x) = %x, want %x", raw(&f[0]), raw(&got), raw(&z))
+				}
+			}
+		}
+	}
+}

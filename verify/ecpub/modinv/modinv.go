@@ -148,9 +148,6 @@ func (x *Modulus) reduceOnce(z *Nat, carry uint64) {
 	}
 }
 
-// ReduceOnce subtracts m from z, which must be below 2m, if it is not below m.
-func (x *Modulus) ReduceOnce(z *Nat) { x.reduceOnce(z, 0) }
-
 // AddM adds m to z; the sum must be below R.
 func (x *Modulus) AddM(z *Nat) {
 	var carry uint64

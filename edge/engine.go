@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"time"
 
 	"sallyport/edge/config"
@@ -52,4 +53,9 @@ func (h *engineHandle) write(w io.Writer) {
 	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"queued\"} %d\n", p.Queued)
 	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"shared\"} %d\n", p.Coalesced)
 	fmt.Fprintf(w, "sallyport_pool_rejected_total %d\n", p.Rejected)
+	fmt.Fprintf(w, "sallyport_key_table_bytes %d\n", verify.TableBytes())
+	for _, part := range strings.Fields(verify.ActiveKernels().String()) {
+		what, kernel, _ := strings.Cut(part, "=")
+		fmt.Fprintf(w, "sallyport_kernel_info{for=%q,kernel=%q} 1\n", what, kernel)
+	}
 }

@@ -188,11 +188,13 @@ func (p *preparedHandles) abandon() {
 // called once requests that hold the old State have had time to end.
 func (h *handles) commit(p *preparedHandles) (retire func()) {
 	oldIssuers, oldUpstreams := h.issuers, h.upstreams
+	verify.SetTableBytes(int64(p.engine.poolCfg.KeyTables))
 	h.issuers, h.upstreams, h.engine = p.issuers, p.upstreams, p.engine
 	for name, set := range p.static {
 		ih := h.issuers[name]
 		ih.store.Store(set)
 		ih.interner.Sweep(set)
+		h.wg.Go(set.Precompute) // ends by itself, after some milliseconds for each key
 	}
 	for _, ih := range p.fresh {
 		if ih.seed != nil {

@@ -23,6 +23,7 @@ import (
 	"sallyport/edge/metrics"
 	"sallyport/edge/tlsconf"
 	"sallyport/edge/wire"
+	"sallyport/verify"
 )
 
 // Options is what does not stand in the config file.
@@ -31,6 +32,8 @@ type Options struct {
 	// Config, when set, is used instead of reading ConfigPath; reloads still read ConfigPath. For the demo.
 	Config    *config.Config
 	LogOutput io.Writer // default os.Stderr
+	// KernelFault is a kernel that failed its self-test and was left out, for the log.
+	KernelFault error
 }
 
 // Server is the running proxy. One State at a time decides; what must outlive a config (sockets, key sources, upstream
@@ -100,7 +103,10 @@ func Start(opt Options) (*Server, error) {
 	}
 	s.metrics.ReloadSucceeded(time.Now())
 	s.warn(cfg)
-	s.log.Info("serving", "listeners", s.addresses(), "admin", s.adminURL(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
+	if opt.KernelFault != nil {
+		s.log.Error("a signature kernel failed its self-test; the standard library serves in its place", "error", opt.KernelFault)
+	}
+	s.log.Info("serving", "kernels", verify.ActiveKernels().String(), "listeners", s.addresses(), "admin", s.adminURL(), "routes", len(cfg.Routes), "issuers", len(cfg.Issuers))
 	return s, nil
 }
 

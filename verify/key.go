@@ -5,7 +5,6 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -14,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"math/big"
 	"sync"
 
 	"github.com/cloudflare/circl/sign/ed448"
@@ -92,6 +90,17 @@ func NewKeyOpts(alg jose.Alg, public any, opt KeyOptions) (*Key, error) {
 // Alg returns the one algorithm.
 func (k *Key) Alg() jose.Alg { return k.alg }
 
+// A precomputer has more to compute for its key than NewKey should wait for.
+type precomputer interface{ precompute() }
+
+// Precompute builds what makes the key's signatures cheaper to check, at most once. It takes some milliseconds and is to be called in
+// the background; until it is done, and where there is no room for it (SetTableBytes), the standard library serves.
+func (k *Key) Precompute() {
+	if p, ok := k.scheme.(precomputer); ok {
+		p.precompute()
+	}
+}
+
 // VerifySignature reports whether sig, decoded, is this key's signature over signingInput. A wrong length is a wrong
 // signature.
 func (k *Key) VerifySignature(signingInput, sig []byte) bool {
@@ -145,133 +154,6 @@ func hashOf(alg jose.Alg) crypto.Hash {
 		return crypto.SHA384
 	}
 	return crypto.SHA512
-}
-
-// rsaScheme is RSASSA-PKCS1-v1_5 or RSASSA-PSS by the standard library (RFC 7518, 3.3 and 3.5).
-type rsaScheme struct {
-	pub  *rsa.PublicKey
-	hash crypto.Hash
-	pss  bool
-	size int
-}
-
-func newRSA(alg jose.Alg, pub *rsa.PublicKey, opt KeyOptions) (scheme, []byte, error) {
-	if err := fits(alg, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512); err != nil {
-		return nil, nil, err
-	}
-	limit := opt.MaxRSABits
-	if limit == 0 {
-		limit = defaultMaxRSABits
-	}
-	limit = min(limit, maxRSABits)
-	if pub.N == nil || pub.N.Sign() <= 0 {
-		return nil, nil, errors.New("modulus is not positive")
-	}
-	bits := pub.N.BitLen()
-	switch {
-	case bits < minRSABits:
-		return nil, nil, fmt.Errorf("modulus of %d bits is too short (at least %d)", bits, minRSABits)
-	case bits > limit:
-		return nil, nil, fmt.Errorf("modulus of %d bits is too long (at most %d)", bits, limit)
-	case pub.N.Bit(0) == 0:
-		return nil, nil, errors.New("modulus is even")
-	case pub.E < 1<<16+1:
-		// Small exponents are sound with strict padding checks, but no provider publishes one by choice.
-		return nil, nil, errors.New("public exponent is below 65537")
-	case pub.E&1 == 0 || pub.E > 1<<31-1:
-		return nil, nil, errors.New("public exponent is even or too large")
-	case isROCA(pub.N):
-		return nil, nil, errors.New("modulus has the ROCA weakness (CVE-2017-15361)")
-	}
-	own := &rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}
-	material := binary.BigEndian.AppendUint64(nil, uint64(pub.E))
-	material = append(material, own.N.Bytes()...)
-	pss := alg == jose.PS256 || alg == jose.PS384 || alg == jose.PS512
-	return &rsaScheme{pub: own, hash: hashOf(alg), pss: pss, size: own.Size()}, material, nil
-}
-
-func (s *rsaScheme) verify(input, sig []byte) bool {
-	// RFC 8017, 8.1.2 and 8.2.2, step 1: the length is exactly that of the modulus.
-	if len(sig) != s.size {
-		return false
-	}
-	var buf [64]byte
-	d := digest(s.hash, &buf, input)
-	if s.pss {
-		// RFC 7518, 3.5: the salt is as long as the hash.
-		return rsa.VerifyPSS(s.pub, s.hash, d, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}) == nil
-	}
-	return rsa.VerifyPKCS1v15(s.pub, s.hash, d, sig) == nil
-}
-
-// rocaPrimes are the small primes whose residues give the flawed generator away: for each, a weak modulus is a power of
-// 65537 modulo it (Nemec et al., CCS 2017).
-var rocaPrimes = [...]uint64{11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157}
-
-// isROCA reports whether n has the fingerprint. A sound modulus has it with a chance of about 2^-27.
-func isROCA(n *big.Int) bool {
-	for _, p := range rocaPrimes {
-		residue := new(big.Int).Mod(n, new(big.Int).SetUint64(p)).Uint64()
-		found := false
-		for x, i := uint64(1), uint64(0); i < p; i++ {
-			if x == residue {
-				found = true
-				break
-			}
-			x = x * 65537 % p
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
-// ecdsaScheme is ECDSA by the standard library, with raw r‖s signatures (RFC 7518, 3.4).
-type ecdsaScheme struct {
-	pub  *ecdsa.PublicKey
-	n    *big.Int
-	hash crypto.Hash
-	size int // octets of r and of s
-}
-
-func newECDSA(alg jose.Alg, pub *ecdsa.PublicKey) (scheme, []byte, error) {
-	var curve elliptic.Curve
-	switch alg {
-	case jose.ES256:
-		curve = elliptic.P256()
-	case jose.ES384:
-		curve = elliptic.P384()
-	case jose.ES512:
-		curve = elliptic.P521()
-	default:
-		return nil, nil, fits(alg)
-	}
-	if pub.Curve != curve {
-		return nil, nil, errors.New("the key's curve does not fit the algorithm")
-	}
-	point, err := pub.Bytes() // refuses a point off the curve and the one at infinity
-	if err != nil {
-		return nil, nil, err
-	}
-	own, err := ecdsa.ParseUncompressedPublicKey(curve, point)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &ecdsaScheme{pub: own, n: curve.Params().N, hash: hashOf(alg), size: (curve.Params().BitSize + 7) / 8}, point, nil
-}
-
-func (s *ecdsaScheme) verify(input, sig []byte) bool {
-	if len(sig) != 2*s.size {
-		return false
-	}
-	// Both in [1, n-1] before anything else (CVE-2022-21449).
-	r, v := new(big.Int).SetBytes(sig[:s.size]), new(big.Int).SetBytes(sig[s.size:])
-	if r.Sign() == 0 || v.Sign() == 0 || r.Cmp(s.n) >= 0 || v.Cmp(s.n) >= 0 {
-		return false
-	}
-	var buf [64]byte
-	return ecdsa.Verify(s.pub, digest(s.hash, &buf, input), r, v)
 }
 
 type ed25519Scheme struct{ pub ed25519.PublicKey }

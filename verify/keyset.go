@@ -124,6 +124,13 @@ func (s *KeySet) Contains(k *Key) bool {
 	return ok
 }
 
+// Precompute calls Precompute on every key.
+func (s *KeySet) Precompute() {
+	for k := range s.member {
+		k.Precompute()
+	}
+}
+
 // Len returns the number of entries.
 func (s *KeySet) Len() int { return s.size }
 

@@ -85,7 +85,12 @@ func runDemo(args []string, stdout, stderr io.Writer) int {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	signal.Ignore(syscall.SIGPIPE)
-	d, err := startDemo(*listen, *audit, stderr)
+	fault, err := useKernels()
+	if err != nil {
+		fmt.Fprintf(stderr, "sallyport demo: %s: %v\n", kernelsEnv, err)
+		return 2
+	}
+	d, err := startDemo(*listen, *audit, fault, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "sallyport demo: %v\n", err)
 		return 1
@@ -120,7 +125,7 @@ type demoRun struct {
 	out    demoOutput
 }
 
-func startDemo(listen, audit string, stderr io.Writer) (d *demoRun, err error) {
+func startDemo(listen, audit string, kernelFault error, stderr io.Writer) (d *demoRun, err error) {
 	d = new(demoRun)
 	defer func() {
 		if err != nil {
@@ -145,7 +150,7 @@ func startDemo(listen, audit string, stderr io.Writer) (d *demoRun, err error) {
 	if err != nil {
 		return d, err
 	}
-	if d.server, err = edge.Start(edge.Options{Config: cfg, LogOutput: stderr}); err != nil {
+	if d.server, err = edge.Start(edge.Options{Config: cfg, LogOutput: stderr, KernelFault: kernelFault}); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%s is taken; stop the program that uses it, or choose another address: sallyport demo -listen 127.0.0.1:0", listen)
 		}

@@ -57,7 +57,12 @@ func runServe(args []string, stderr io.Writer) int {
 	// A reader of standard output that goes away must not end the proxy.
 	signal.Ignore(syscall.SIGPIPE)
 
-	server, err := edge.Start(edge.Options{ConfigPath: *path, LogOutput: stderr})
+	fault, err := useKernels()
+	if err != nil {
+		fmt.Fprintf(stderr, "sallyport serve: %s: %v\n", kernelsEnv, err)
+		return 2
+	}
+	server, err := edge.Start(edge.Options{ConfigPath: *path, LogOutput: stderr, KernelFault: fault})
 	if err != nil {
 		printFault(stderr, "sallyport serve", *path, err)
 		return 1

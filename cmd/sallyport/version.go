@@ -5,6 +5,8 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+
+	"sallyport/verify"
 )
 
 // version is set by the release build: -ldflags "-X main.version=v1.2.3".
@@ -26,5 +28,14 @@ func runVersion(stdout io.Writer) int {
 		v = "(devel)"
 	}
 	fmt.Fprintf(stdout, "sallyport %s\nrevision  %s\ngo        %s %s/%s\n", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	switch fault, err := useKernels(); {
+	case err != nil:
+		fmt.Fprintf(stdout, "kernels   %s: %v\n", kernelsEnv, err)
+		return 1
+	case fault != nil:
+		fmt.Fprintf(stdout, "kernels   %s (left out: %v)\n", verify.ActiveKernels(), fault)
+		return 1
+	}
+	fmt.Fprintf(stdout, "kernels   %s\n", verify.ActiveKernels())
 	return 0
 }

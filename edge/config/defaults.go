@@ -54,7 +54,9 @@ func (a *Admin) setDefaults() { a.Address = "127.0.0.1:9901" }
 
 func (c *Cache) setDefaults() { c.Size = 64 << 20 }
 
-func (v *Verification) setDefaults() { v.Queue, v.QueuePerSource, v.MaxWait = 4096, 256, time.Second }
+func (v *Verification) setDefaults() {
+	v.Queue, v.QueuePerSource, v.MaxWait, v.KeyTables = 4096, 256, time.Second, 64<<20
+}
 
 func (l *Limits) setDefaults() {
 	l.Token, l.Header, l.HeaderFields, l.Body = 16<<10, 32<<10, 100, 10<<20

@@ -284,6 +284,7 @@ func (s *Source) replace(parsed keys.Parsed) {
 	old := s.store.Load()
 	s.store.Store(set)
 	s.interner.Sweep(set)
+	set.Precompute() // the keys serve meanwhile, by the standard library
 	why := ""
 	for _, sk := range parsed.Skipped {
 		why += fmt.Sprintf("%d: %s; ", sk.Index, sk.Why)

@@ -5,6 +5,7 @@ package jose
 import (
 	"encoding/base64"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,7 +30,7 @@ func guarded(t *testing.T, n int) []byte {
 // Kernel and portable twin agree for every length, with and without an octet that is not in the alphabet at each place, and
 // the kernel touches nothing beyond its operands.
 func TestDecodeVBMI(t *testing.T) {
-	if !useVBMI {
+	if !hasVBMI {
 		t.Skip("the processor has no AVX-512 VBMI")
 	}
 	r := rand.New(rand.NewPCG(1, 2))
@@ -57,5 +58,20 @@ func TestDecodeVBMI(t *testing.T) {
 			}
 			src[i] = old
 		}
+	}
+}
+
+// The fuzz targets and tests of this package run on the vector form where there is one; make purego runs them on the portable one.
+func TestMain(m *testing.M) {
+	UseVector(true)
+	os.Exit(m.Run())
+}
+
+func TestSelfTest(t *testing.T) {
+	if !hasVBMI {
+		t.Skip("the processor has no AVX-512 VBMI")
+	}
+	if err := SelfTest(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,130 @@
+package verify
+
+import (
+	"crypto/fips140"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"sallyport/verify/ecpub"
+	"sallyport/verify/jose"
+	"sallyport/verify/rsapub"
+)
+
+// Kernels says what checks signatures. Its zero value is the standard library for all.
+type Kernels struct {
+	RSA    rsapub.Kernel // 2048 to 4096 bits; 0: crypto/rsa
+	ECDSA  ecpub.Kernel  // on P-256; P-384 and P-521 have the portable one alone. 0: crypto/ecdsa
+	Base64 bool          // base64url by AVX-512 VBMI
+}
+
+// KernelNames are what ChooseKernels takes; "auto" is the best that passes its self-test.
+var KernelNames = []string{"auto", "std", "portable", "adx", "ifma"}
+
+// ChooseKernels returns what name asks for. With "auto" a kernel that fails its self-test is left out for the standard library, and
+// the error says so beside Kernels that are good to use; any other name gets what it says, or a zero Kernels and an error. In Go's
+// FIPS 140-3 mode it is always the standard library, since the kernels are outside Go's cryptographic module.
+func ChooseKernels(name string) (Kernels, error) {
+	if fips140.Enabled() || name == "std" {
+		return Kernels{}, nil
+	}
+	var k Kernels
+	switch name {
+	case "auto":
+		return tested(Kernels{RSA: rsapub.Available()[0], ECDSA: ecpub.Best(ecpub.P256), Base64: jose.HasVector()})
+	case "portable":
+		k = Kernels{RSA: rsapub.Portable, ECDSA: ecpub.Portable}
+	case "adx":
+		k = Kernels{RSA: rsapub.ADX, ECDSA: ecpub.ADX}
+	case "ifma":
+		k = Kernels{RSA: rsapub.IFMA, ECDSA: ecpub.IFMA, Base64: jose.HasVector()}
+	default:
+		return Kernels{}, fmt.Errorf("verify: cannot use kernels %q: unknown (allowed: %s)", name, strings.Join(KernelNames, ", "))
+	}
+	if !rsapub.Supported(k.RSA) || !ecpub.Supported(ecpub.P256, k.ECDSA) {
+		return Kernels{}, fmt.Errorf("verify: cannot use kernels %q: this processor does not have what they need", name)
+	}
+	good, err := tested(k)
+	if err != nil {
+		return Kernels{}, err
+	}
+	return good, nil
+}
+
+// tested returns k without what fails its self-test, and why.
+func tested(k Kernels) (Kernels, error) {
+	var errs []error
+	if err := rsapub.SelfTest(k.RSA); err != nil {
+		errs, k.RSA = append(errs, err), 0
+	}
+	for _, c := range []ecpub.Curve{ecpub.P256, ecpub.P384, ecpub.P521} {
+		if err := ecpub.SelfTest(c, kernelOf(c, k.ECDSA)); err != nil {
+			errs, k.ECDSA = append(errs, err), 0
+			break
+		}
+	}
+	if k.Base64 {
+		if err := jose.SelfTest(); err != nil {
+			errs, k.Base64 = append(errs, err), false
+		}
+	}
+	return k, errors.Join(errs...)
+}
+
+// kernelOf is what a curve has of k.
+func kernelOf(c ecpub.Curve, k ecpub.Kernel) ecpub.Kernel {
+	if k != 0 && c != ecpub.P256 {
+		return ecpub.Portable
+	}
+	return k
+}
+
+// String names the kernels: "rsa=ifma ecdsa=ifma base64=vbmi".
+func (k Kernels) String() string {
+	rsa, ecdsa, base64 := "std", "std", "portable"
+	if k.RSA != 0 {
+		rsa = k.RSA.String()
+	}
+	if k.ECDSA != 0 {
+		ecdsa = k.ECDSA.String()
+	}
+	if k.Base64 {
+		base64 = "vbmi"
+	}
+	return "rsa=" + rsa + " ecdsa=" + ecdsa + " base64=" + base64
+}
+
+var kernels atomic.Pointer[Kernels]
+
+// UseKernels sets what keys that are made from now on use. It is for the start of the process; before it, all is the standard library.
+func UseKernels(k Kernels) {
+	jose.UseVector(k.Base64)
+	kernels.Store(&k)
+}
+
+// ActiveKernels returns what UseKernels set.
+func ActiveKernels() Kernels {
+	if k := kernels.Load(); k != nil {
+		return *k
+	}
+	return Kernels{}
+}
+
+// Tables of multiples of keys take memory, and are built only while all of them together stay below a bound.
+var tableBytes, maxTableBytes atomic.Int64
+
+// SetTableBytes bounds the memory of all keys' tables. A key that finds no room stays with the standard library.
+func SetTableBytes(n int64) { maxTableBytes.Store(n) }
+
+// TableBytes returns how much the tables take.
+func TableBytes() int64 { return tableBytes.Load() }
+
+// reserveTable takes n bytes and reports whether there was room.
+func reserveTable(n int64) bool {
+	if tableBytes.Add(n) > maxTableBytes.Load() {
+		tableBytes.Add(-n)
+		return false
+	}
+	return true
+}

@@ -149,6 +149,9 @@ func (ex *Exchange) nextHead() error {
 	cn := ex.cn
 	for scanned := 0; ; {
 		if n := headEnd(cn.buf[cn.r:cn.w], scanned); n > 0 {
+			if n > ex.client.opt.MaxHead {
+				return ErrResponse
+			}
 			head := cn.buf[cn.r : cn.r+n]
 			cn.r += n
 			return ex.parseHead(head)

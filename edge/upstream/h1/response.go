@@ -126,12 +126,16 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
 		value = value[:len(value)-1]
 	}
+	return name, value, isFieldValue(value)
+}
+
+func isFieldValue(value []byte) bool {
 	for _, c := range value {
 		if (c < 0x20 && c != '\t') || c == 0x7f {
-			return nil, nil, false
+			return false
 		}
 	}
-	return name, value, true
+	return true
 }
 
 // framing notes the fields that decide on length and reuse.
@@ -377,9 +381,13 @@ func (ex *Exchange) line() ([]byte, error) {
 	}
 }
 
-// parseChunkSize reads the hexadecimal size; an extension behind ";" is ignored (RFC 9112, 7.1.1).
+// parseChunkSize reads the hexadecimal size; an extension behind ";" is ignored (RFC 9112, 7.1.1), but not a control
+// character in it: others take a CR for the end of the line.
 func parseChunkSize(line []byte) (int64, bool) {
 	if i := bytes.IndexByte(line, ';'); i >= 0 {
+		if !isFieldValue(line[i:]) {
+			return 0, false
+		}
 		line = bytes.TrimRight(line[:i], " \t")
 	}
 	if len(line) == 0 || len(line) > 15 {

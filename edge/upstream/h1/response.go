@@ -20,6 +20,8 @@ type bodyState struct {
 	kind bodyKind
 	left int64 // octets of the body, or of the present chunk
 	done bool
+	// fault is why the body ended before its end. It stays: what follows a fault has no meaning.
+	fault error
 	// chunk says what comes next in a chunked body.
 	chunk chunkState
 }
@@ -239,14 +241,25 @@ func (ex *Exchange) Buffered() ([]byte, bool) {
 	return body, true
 }
 
-// Read reads the response body, without its framing. A body that ends too early or is framed wrongly is ErrResponse.
+// Read reads the response body, without its framing. A body that ends too early or is framed wrongly is ErrResponse, from
+// then on every time.
 func (ex *Exchange) Read(p []byte) (int, error) {
-	if ex.body.done || ex.cn == nil {
+	switch {
+	case ex.body.done || ex.cn == nil:
 		return 0, io.EOF
-	}
-	if len(p) == 0 {
+	case ex.body.fault != nil:
+		return 0, ex.body.fault
+	case len(p) == 0:
 		return 0, nil
 	}
+	n, err := ex.readBody(p)
+	if err != nil && err != io.EOF {
+		ex.body.fault = err
+	}
+	return n, err
+}
+
+func (ex *Exchange) readBody(p []byte) (int, error) {
 	if ex.body.kind == bodyChunked {
 		return ex.readChunked(p)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -81,12 +82,12 @@ func (c *Client) acquire(fresh bool) (cn *conn, reused bool, err error) {
 	if c.open >= c.opt.MaxConns {
 		if n := len(c.idle); n > 0 { // fresh: an idle one makes room
 			old := c.idle[0]
-			c.idle = append(c.idle[:0], c.idle[1:]...)
+			c.idle = slices.Delete(c.idle, 0, 1)
 			c.mu.Unlock()
 			old.nc.Close()
 			return c.dial()
 		}
-		return c.wait() // unlocks
+		return c.wait(fresh) // unlocks
 	}
 	c.open++
 	c.mu.Unlock()
@@ -94,7 +95,7 @@ func (c *Client) acquire(fresh bool) (cn *conn, reused bool, err error) {
 }
 
 // wait queues for a connection that another exchange gives back. c.mu is held and is released.
-func (c *Client) wait() (*conn, bool, error) {
+func (c *Client) wait(fresh bool) (*conn, bool, error) {
 	ch := make(chan *conn, 1)
 	c.waiters = append(c.waiters, ch)
 	c.mu.Unlock()
@@ -102,26 +103,31 @@ func (c *Client) wait() (*conn, bool, error) {
 	defer timer.Stop()
 	select {
 	case cn := <-ch:
-		if cn == nil { // a place to dial
-			return c.dial()
-		}
-		return cn, true, nil
+		return c.served(cn, fresh)
 	case <-timer.C:
 	}
 	c.mu.Lock()
-	for i, w := range c.waiters {
-		if w == ch {
-			c.waiters = append(c.waiters[:i], c.waiters[i+1:]...)
-			c.mu.Unlock()
-			return nil, false, ErrBusy
-		}
+	if i := slices.Index(c.waiters, ch); i >= 0 {
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+		c.mu.Unlock()
+		return nil, false, ErrBusy
 	}
 	c.mu.Unlock()
-	// It was served between the timer and the lock.
-	if cn := <-ch; cn != nil {
-		return cn, true, nil
+	return c.served(<-ch, fresh) // it came between the timer and the lock
+}
+
+// served makes a connection of what a waiter was given: another exchange's connection, or nil for a place to dial. Where a
+// fresh one is asked for, only the place of the given one is of use: a request is sent again at most once, because the
+// second time it goes out on a connection that is not reused.
+func (c *Client) served(cn *conn, fresh bool) (*conn, bool, error) {
+	switch {
+	case cn == nil:
+		return c.dial()
+	case fresh:
+		cn.nc.Close()
+		return c.dial()
 	}
-	return c.dial()
+	return cn, true, nil
 }
 
 // dial makes a connection for a place that is already counted.
@@ -162,7 +168,7 @@ func (c *Client) nextWaiter() chan *conn {
 		return nil
 	}
 	ch := c.waiters[0]
-	c.waiters = append(c.waiters[:0], c.waiters[1:]...)
+	c.waiters = slices.Delete(c.waiters, 0, 1)
 	return ch
 }
 
@@ -201,8 +207,8 @@ func (c *Client) sweep() {
 	for n < len(c.idle) && now.Sub(c.idle[n].lastUsed) >= c.opt.IdleTimeout {
 		n++
 	}
-	old := append([]*conn(nil), c.idle[:n]...)
-	c.idle = append(c.idle[:0], c.idle[n:]...)
+	old := slices.Clone(c.idle[:n])
+	c.idle = slices.Delete(c.idle, 0, n)
 	c.open -= n
 	switch {
 	case c.closed || len(c.idle) == 0:

@@ -131,8 +131,8 @@ func (ex *Exchange) sendFault(err error) error {
 // readHead reads heads until a final one. Interim responses are skipped (RFC 9110, 15.2), except 101: nobody asked for it.
 func (ex *Exchange) readHead() error {
 	const maxInterim = 8
-	for range maxInterim {
-		if err := ex.nextHead(); err != nil {
+	for n := range maxInterim {
+		if err := ex.nextHead(n == 0); err != nil {
 			return err
 		}
 		if ex.Status == 101 {
@@ -145,7 +145,7 @@ func (ex *Exchange) readHead() error {
 	return ErrResponse
 }
 
-func (ex *Exchange) nextHead() error {
+func (ex *Exchange) nextHead(first bool) error {
 	cn := ex.cn
 	for scanned := 0; ; {
 		if n := headEnd(cn.buf[cn.r:cn.w], scanned); n > 0 {
@@ -161,11 +161,12 @@ func (ex *Exchange) nextHead() error {
 			return ErrResponse
 		}
 		if err := cn.fill(ex.client.opt.MaxHead); err != nil {
-			return ex.headFault(err, scanned == 0)
+			return ex.headFault(err, first && scanned == 0)
 		}
 	}
 }
 
+// headFault sorts an error of reading; nothing says that no octet of any head has come, an interim one included.
 func (ex *Exchange) headFault(err error, nothing bool) error {
 	if ex.upload != nil {
 		if e := ex.upload.clientFault(); e != nil {

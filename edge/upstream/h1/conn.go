@@ -11,12 +11,15 @@ import (
 
 // A conn is one connection to the endpoint, used by one exchange at a time.
 type conn struct {
-	nc  net.Conn
-	raw syscall.RawConn // of the socket below TLS; nil when there is none
+	nc     net.Conn
+	socket net.Conn        // nc, or what is below its TLS
+	raw    syscall.RawConn // of socket; nil when there is none
 	// plain says that the socket carries HTTP itself, so that head and response may pass through raw.
 	plain    bool
 	lastUsed time.Time
 	deadline time.Time // read deadline now set on nc; zero: none
+	// cut says that the endpoint stopped reading before the request was whole. It may have answered all the same.
+	cut bool
 
 	buf  []byte // buf[r:w] is read and not consumed
 	r, w int
@@ -32,7 +35,7 @@ type conn struct {
 type phase uint8
 
 const (
-	phaseProbe  phase = iota // is the idle connection silent?
+	phaseProbe  phase = iota // is the connection silent?
 	phaseWrite               // write out
 	phaseRead                // read the response's first octets
 	phaseStale               // the connection was not silent: it ended, or holds what nobody asked for
@@ -43,7 +46,7 @@ const (
 const initialBuffer = 4 << 10
 
 func newConn(nc, socket net.Conn, plain bool) *conn {
-	cn := &conn{nc: nc, plain: plain, buf: make([]byte, initialBuffer)}
+	cn := &conn{nc: nc, socket: socket, plain: plain, buf: make([]byte, initialBuffer)}
 	if sc, ok := socket.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			cn.raw = raw
@@ -53,8 +56,8 @@ func newConn(nc, socket net.Conn, plain bool) *conn {
 	return cn
 }
 
-// errStale says that an idle connection may not be used. Nothing was written.
-var errStale = errors.New("h1: the idle connection is stale")
+// errStale says that a connection may not be used: it ended, or holds what nobody asked for. Nothing was written.
+var errStale = errors.New("h1: the connection is stale")
 
 // started is what monotonicNow counts from.
 var started = time.Now()
@@ -76,7 +79,8 @@ func (cn *conn) setReadDeadline(now time.Time, d time.Duration) error {
 
 // send writes head and waits for the first octets of the response, in one go where the socket is plain: inside one
 // RawConn.Read the socket is seen to be silent, written to, waited for and read, without a system call that finds nothing
-// (SPEED notes, 9). A reused connection that is not silent is errStale.
+// (SPEED notes, 9). A connection that is not silent is errStale; a new one may have been spoken on as well, and waiting would
+// miss what came before. Below TLS a new connection is never silent: session tickets.
 func (cn *conn) send(head []byte, reused bool) error {
 	if cn.raw == nil || !cn.plain {
 		if reused && !cn.silent() {
@@ -84,10 +88,7 @@ func (cn *conn) send(head []byte, reused bool) error {
 		}
 		return cn.write(head)
 	}
-	cn.out, cn.fault, cn.phase = head, nil, phaseWrite
-	if reused {
-		cn.phase = phaseProbe
-	}
+	cn.out, cn.fault, cn.phase = head, nil, phaseProbe
 	err := cn.raw.Read(cn.step)
 	rest := cn.out
 	cn.out = nil
@@ -128,8 +129,8 @@ func (cn *conn) rawWrite(fd uintptr) bool {
 			cn.phase = phaseWriteB
 			return true
 		case err != nil:
-			cn.fault = os.NewSyscallError("write", err)
-			return true
+			cn.cut, cn.phase = true, phaseRead
+			return cn.rawRead(fd) // the end was signalled before: there is nothing to wait for
 		default:
 			cn.out = cn.out[n:]
 		}
@@ -168,26 +169,41 @@ func isSilent(fd uintptr, probe []byte) bool {
 	}
 }
 
-// silent is isSilent for a connection that is not written to raw. What a TLS peer sent unasked counts as noise too.
+// silent is isSilent for a connection that is not written to raw. TLS is asked as well: it may hold octets that came in one
+// record or segment with an earlier response. What a TLS peer sent unasked on the socket counts as noise too.
 func (cn *conn) silent() bool {
-	if cn.raw == nil {
+	if cn.raw != nil {
+		ok := false
+		if err := cn.raw.Control(func(fd uintptr) { ok = isSilent(fd, cn.probe[:]) }); err != nil || !ok {
+			return false
+		}
+	}
+	if cn.plain {
 		return true
 	}
-	ok := false
-	if err := cn.raw.Control(func(fd uintptr) { ok = isSilent(fd, cn.probe[:]) }); err != nil {
+	// With a deadline that has passed, Read returns what it holds and does not touch the socket.
+	if err := cn.nc.SetReadDeadline(time.Unix(1, 0)); err != nil {
 		return false
 	}
-	return ok
+	if n, err := cn.nc.Read(cn.probe[:]); n > 0 || !isTimeout(err) {
+		return false
+	}
+	return cn.nc.SetReadDeadline(cn.deadline) == nil
 }
 
 // writeTimeout bounds the writing of a head that the socket does not take at once.
 const writeTimeout = 10 * time.Second
 
+// write writes b. That the endpoint does not take it is no error but noted in cut: it may have answered before it stopped
+// reading, and the answer says more than the fault.
 func (cn *conn) write(b []byte) error {
 	if err := cn.nc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	_, err := cn.nc.Write(b)
+	if err != nil && !isTimeout(err) {
+		cn.cut, err = true, nil
+	}
 	return err
 }
 

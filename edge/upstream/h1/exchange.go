@@ -2,6 +2,7 @@ package h1
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"sync/atomic"
@@ -66,6 +67,8 @@ func (c *Client) Do(ex *Exchange) error {
 		c.discard(cn)
 		ex.cn = nil
 		switch {
+		case err == errStale && !reused:
+			return errUnasked
 		case err == errStale:
 			// Nothing was written. The next idle one may be stale too; each is looked at once.
 		case err == errSilentEnd && reused && ex.Idempotent && ex.BodyLen == 0:
@@ -99,10 +102,14 @@ func (ex *Exchange) firstWrite() ([]byte, error) {
 // errSilentEnd says that the connection ended before the first octet of a response.
 var errSilentEnd = errors.New("h1: the connection ended without a response")
 
+// errUnasked says that a new connection ended, or was spoken on, before anything was written. RFC 9112, 9.2: a response on a
+// connection without a request MUST NOT be taken for one. Another endpoint may be tried.
+var errUnasked = fmt.Errorf("%w: it spoke first or hung up", ErrConnect)
+
 // try runs the exchange on cn up to the response's head.
 func (ex *Exchange) try(cn *conn, first []byte, reused bool) error {
 	ex.cn = cn
-	cn.r, cn.w = 0, 0
+	cn.r, cn.w, cn.cut = 0, 0, false
 	now := monotonicNow()
 	streaming := ex.BodyLen < 0 || ex.BodyLen > smallBody
 	if err := cn.setReadDeadline(now, ex.client.opt.ResponseTimeout); err != nil {
@@ -183,7 +190,9 @@ func (ex *Exchange) headFault(err error, nothing bool) error {
 }
 
 // RequestDone reports whether the whole request body has been sent. Where it has not, the response came early.
-func (ex *Exchange) RequestDone() bool { return ex.upload == nil || ex.upload.finished() }
+func (ex *Exchange) RequestDone() bool {
+	return (ex.cn == nil || !ex.cn.cut) && (ex.upload == nil || ex.upload.complete())
+}
 
 // Sent returns how many octets of the request body were sent, without chunk framing. It is exact after Close.
 func (ex *Exchange) Sent() int64 {
@@ -201,7 +210,7 @@ func (ex *Exchange) Close() error {
 		return nil
 	}
 	ex.cn = nil
-	clean := ex.body.done && ex.resp.keepAlive && cn.r == cn.w
+	clean := ex.body.done && ex.resp.keepAlive && cn.r == cn.w && !cn.cut
 	if ex.upload != nil && !ex.upload.finished() {
 		clean = false
 		cn.nc.Close() // ends a write in progress
@@ -251,11 +260,14 @@ func (u *upload) clientFault() error {
 // tryUpload sends the head and then the body from a goroutine of its own, which Close joins, and waits for the response.
 func (ex *Exchange) tryUpload(head []byte, reused bool) error {
 	cn := ex.cn
-	if reused && !cn.silent() {
+	if (reused || cn.plain) && !cn.silent() {
 		return errStale
 	}
 	if err := cn.write(head); err != nil {
-		return errSilentEnd
+		return ex.sendFault(err)
+	}
+	if cn.cut {
+		return ex.readHead() // of the body nothing is read
 	}
 	u := &upload{done: make(chan struct{})}
 	ex.upload = u

@@ -64,7 +64,6 @@ func TestRetryRule(t *testing.T) {
 	}
 }
 
-
 // Sent again means on a new connection, also when all places are taken and one must be waited for: else one request could go
 // round over every stale connection that others give back.
 func TestRetryWaitsForNewConnection(t *testing.T) {

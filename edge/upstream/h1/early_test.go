@@ -139,7 +139,7 @@ func TestRequestEndsAfterResponse(t *testing.T) {
 	if status, _, err := do(c, get()); status != 200 || err != nil {
 		t.Errorf("the next request: %d, %v", status, err)
 	}
-	if conns, requests := ep.seen(); conns != 1 || strings.Join(requests, "|") != "POST hello|GET " {
+	if conns, requests := ep.await(2); conns != 1 || strings.Join(requests, "|") != "POST hello|GET " {
 		t.Errorf("%d connections, requests %q", conns, requests)
 	}
 }

@@ -99,6 +99,17 @@ func (ep *endpoint) seen() (conns int, requests []string) {
 	return ep.conns, append([]string(nil), ep.requests...)
 }
 
+// await is seen once n requests have been read to their ends, or could have been for long.
+func (ep *endpoint) await(n int) (conns int, requests []string) {
+	for range 5000 {
+		if conns, requests = ep.seen(); len(requests) >= n {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return conns, requests
+}
+
 func testClient(t *testing.T, addr string, change func(*Options)) *Client {
 	opt := Options{
 		Address: addr, MaxConns: 4, MaxHead: 16 << 10,

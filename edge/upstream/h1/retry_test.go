@@ -97,12 +97,7 @@ func TestRetryWaitsForNewConnection(t *testing.T) {
 		ch <- result{status, err}
 	}
 	go run(retried)
-	for {
-		if _, requests := ep.seen(); len(requests) == 2 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	ep.await(2)
 	go run(other)
 	c.waitFor(1)
 	close(cut)

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -32,6 +34,7 @@ type Exchange struct {
 	body   bodyState
 	upload *upload // nil: no body, or a small one that went with the head
 	sent   int64
+	small  []byte // a small body, once it was read; it is kept for another endpoint
 	first  []byte // head and small body together
 }
 
@@ -42,13 +45,24 @@ const smallBody = 4 << 10
 func (ex *Exchange) Reset() {
 	clear(ex.Fields)
 	clear(ex.first)
-	*ex = Exchange{Fields: ex.Fields[:0], first: ex.first[:0]}
+	ex.forgetBody()
+	*ex = Exchange{Fields: ex.Fields[:0], small: ex.small, first: ex.first[:0]}
 }
 
 // Do sends the request and reads the response's head. After nil the caller must Close. A request is sent a second time only
 // when a reused connection ended before any octet of a response, the method is idempotent and there was no body; a
-// connection that is seen to be stale before anything was written is replaced silently.
+// connection that is seen to be stale before anything was written is replaced silently. After ErrConnect and ErrBusy the
+// endpoint has seen nothing: ex may be given to another Client, with another Head, and with the same Body, of which a small
+// one has been read and is kept until then.
 func (c *Client) Do(ex *Exchange) error {
+	err := c.do(ex)
+	if !errors.Is(err, ErrConnect) && err != ErrBusy {
+		ex.forgetBody()
+	}
+	return err
+}
+
+func (c *Client) do(ex *Exchange) error {
 	ex.client, ex.cn, ex.upload, ex.sent = c, nil, nil, 0
 	first, err := ex.firstWrite()
 	if err != nil {
@@ -81,7 +95,7 @@ func (c *Client) Do(ex *Exchange) error {
 	}
 }
 
-// firstWrite returns what is written first: the head, and with it a small body, read now.
+// firstWrite returns what is written first: the head, and with it a small body, read now if it was not before.
 func (ex *Exchange) firstWrite() ([]byte, error) {
 	if ex.BodyLen > ex.MaxBody {
 		return nil, ErrBodyTooLarge
@@ -89,14 +103,21 @@ func (ex *Exchange) firstWrite() ([]byte, error) {
 	if ex.BodyLen <= 0 || ex.BodyLen > smallBody {
 		return ex.Head, nil
 	}
-	ex.first = append(ex.first[:0], ex.Head...)
-	n := len(ex.first)
-	ex.first = append(ex.first, make([]byte, ex.BodyLen)...)
-	if _, err := io.ReadFull(ex.Body, ex.first[n:]); err != nil {
-		return nil, ErrRequestBody
+	if len(ex.small) == 0 {
+		ex.small = slices.Grow(ex.small, int(ex.BodyLen))[:ex.BodyLen]
+		if _, err := io.ReadFull(ex.Body, ex.small); err != nil {
+			ex.forgetBody()
+			return nil, ErrRequestBody
+		}
 	}
+	ex.first = append(append(ex.first[:0], ex.Head...), ex.small...)
 	ex.sent = ex.BodyLen
 	return ex.first, nil
+}
+
+func (ex *Exchange) forgetBody() {
+	clear(ex.small)
+	ex.small = ex.small[:0]
 }
 
 // errSilentEnd says that the connection ended before the first octet of a response.
@@ -175,11 +196,6 @@ func (ex *Exchange) nextHead(first bool) error {
 
 // headFault sorts an error of reading; nothing says that no octet of any head has come, an interim one included.
 func (ex *Exchange) headFault(err error, nothing bool) error {
-	if ex.upload != nil {
-		if e := ex.upload.clientFault(); e != nil {
-			return e
-		}
-	}
 	switch {
 	case isTimeout(err):
 		return ErrTimeout
@@ -211,17 +227,9 @@ func (ex *Exchange) Close() error {
 	}
 	ex.cn = nil
 	clean := ex.body.done && ex.resp.keepAlive && cn.r == cn.w && !cn.cut
-	if ex.upload != nil && !ex.upload.finished() {
+	if u := ex.upload; u != nil && !u.complete() {
 		clean = false
-		cn.nc.Close() // ends a write in progress
-		if ex.Interrupt != nil {
-			ex.Interrupt()
-		}
-		<-ex.upload.done
-	}
-	if ex.upload != nil {
-		clean = clean && ex.upload.complete()
-		cn.deadline = time.Time{} // the goroutine has moved it
+		ex.stopUpload(cn)
 	}
 	if clean {
 		ex.client.release(cn, monotonicNow())
@@ -233,28 +241,80 @@ func (ex *Exchange) Close() error {
 
 // An upload sends a request body while the response may already be read.
 type upload struct {
-	done  chan struct{}
-	sent  atomic.Int64
-	fault error // ErrRequestBody or ErrBodyTooLarge, or that of the upstream; valid after done
+	done chan struct{}
+	sent atomic.Int64
+	last atomic.Bool // the body's last octets are being written
+
+	mu       sync.Mutex // guards what follows, and who may set the connection's read deadline
+	answered bool       // the response's head is here: the deadline is the reader's now
+	fault    error      // ErrRequestBody or ErrBodyTooLarge, or that of the upstream
 }
 
-func (u *upload) finished() bool {
+// grace is how long the return of the last write is waited for.
+const grace = 50 * time.Millisecond
+
+// complete reports whether the whole body was sent. The endpoint may have answered the last octets before their write has
+// returned here, which is waited for: a connection is worth that, and the caller's too.
+func (u *upload) complete() bool {
 	select {
 	case <-u.done:
-		return true
 	default:
-		return false
+		if !u.last.Load() {
+			return false
+		}
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-u.done:
+		case <-timer.C:
+			return false
+		}
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.fault == nil
 }
-
-func (u *upload) complete() bool { return u.finished() && u.fault == nil }
 
 // clientFault returns the fault if it is the client's.
 func (u *upload) clientFault() error {
-	if u.finished() && (errors.Is(u.fault, ErrRequestBody) || errors.Is(u.fault, ErrBodyTooLarge)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if isClientFault(u.fault) {
 		return u.fault
 	}
 	return nil
+}
+
+func isClientFault(err error) bool { return err == ErrRequestBody || err == ErrBodyTooLarge }
+
+// run sends the body; wait is the time from its end to that of the response's head.
+func (u *upload) run(ex *Exchange, cn *conn, wait time.Duration) {
+	defer close(u.done)
+	err := ex.copyBody(u, cn)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.fault = err
+	switch {
+	case isClientFault(err):
+		// The endpoint must not take a part for the whole, and nothing is worth waiting for.
+		cn.socket.Close()
+	case !u.answered:
+		_ = cn.nc.SetReadDeadline(time.Now().Add(wait))
+	}
+}
+
+// stopUpload ends an upload in progress, and waits until it has.
+func (ex *Exchange) stopUpload(cn *conn) {
+	select {
+	case <-ex.upload.done:
+		return
+	default:
+	}
+	cn.socket.Close() // ends a write in progress
+	if ex.Interrupt != nil {
+		ex.Interrupt()
+	}
+	<-ex.upload.done
 }
 
 // tryUpload sends the head and then the body from a goroutine of its own, which Close joins, and waits for the response.
@@ -269,46 +329,35 @@ func (ex *Exchange) tryUpload(head []byte, reused bool) error {
 	if cn.cut {
 		return ex.readHead() // of the body nothing is read
 	}
-	u := &upload{done: make(chan struct{})}
-	ex.upload = u
 	// The wait for the response begins when the body is out.
 	cn.deadline = time.Time{}
 	_ = cn.nc.SetReadDeadline(time.Time{})
-	go func() {
-		defer close(u.done)
-		u.fault = ex.copyBody(u, cn)
-		wait := ex.client.opt.ResponseTimeout
-		if errors.Is(u.fault, ErrRequestBody) || errors.Is(u.fault, ErrBodyTooLarge) {
-			wait = -time.Second // nothing is worth waiting for
-		}
-		_ = cn.nc.SetReadDeadline(time.Now().Add(wait))
-	}()
+	u := &upload{done: make(chan struct{})}
+	ex.upload = u
+	go u.run(ex, cn, ex.client.opt.ResponseTimeout)
 	err := ex.readHead()
 	if err == nil {
+		u.mu.Lock()
+		u.answered = true
+		u.mu.Unlock()
 		return nil
 	}
-	if !u.finished() {
-		cn.nc.Close()
-		if ex.Interrupt != nil {
-			ex.Interrupt()
-		}
-		<-u.done
+	// Looked for before the upload is interrupted: that would make a fault of the client's out of the endpoint's.
+	if fault := u.clientFault(); fault != nil {
+		err = fault
+	} else if err == errSilentEnd {
+		err = ErrResponse
 	}
-	if e := u.clientFault(); e != nil {
-		return e
-	}
-	if err == errSilentEnd {
-		return ErrResponse
-	}
+	ex.stopUpload(cn)
 	return err
 }
 
 // copyBody sends the body, in chunks when its length is unknown.
 func (ex *Exchange) copyBody(u *upload, cn *conn) error {
-	buf := make([]byte, chunkRoom+uploadBuffer+2)
+	buf := make([]byte, chunkRoom+uploadBuffer+chunkTail)
 	idle := ex.client.opt.IdleTimeout
 	for total := int64(0); ; {
-		data := buf[chunkRoom : len(buf)-2]
+		data := buf[chunkRoom : chunkRoom+uploadBuffer]
 		if ex.BodyLen > 0 {
 			data = data[:min(int64(len(data)), ex.BodyLen-total)]
 		}
@@ -316,23 +365,22 @@ func (ex *Exchange) copyBody(u *upload, cn *conn) error {
 		if total += int64(n); total > ex.MaxBody {
 			return ErrBodyTooLarge
 		}
-		if n > 0 {
+		end := err == io.EOF && ex.BodyLen < 0
+		last := total == ex.BodyLen || end
+		out := data[:n]
+		if ex.BodyLen < 0 {
+			out = frameChunk(buf, n, end)
+		}
+		if len(out) > 0 {
+			u.last.Store(last)
 			_ = cn.nc.SetWriteDeadline(time.Now().Add(idle))
-			out := data[:n]
-			if ex.BodyLen < 0 {
-				out = frameChunk(buf, n)
-			}
 			if _, err := cn.nc.Write(out); err != nil {
 				return err
 			}
 			u.sent.Add(int64(n))
 		}
-		if ex.BodyLen > 0 && total == ex.BodyLen {
+		if last {
 			return nil
-		}
-		if err == io.EOF && ex.BodyLen < 0 {
-			_, err := cn.nc.Write(lastChunk)
-			return err
 		}
 		if err != nil {
 			return ErrRequestBody
@@ -343,17 +391,25 @@ func (ex *Exchange) copyBody(u *upload, cn *conn) error {
 // uploadBuffer is how much of a body is read at once, in octets.
 const uploadBuffer = 16 << 10
 
-var lastChunk = []byte("0\r\n\r\n")
+// chunkRoom is the octets before a chunk's data, size and CRLF; chunkTail those behind it, its CRLF and the last chunk.
+const (
+	chunkRoom = 10
+	chunkTail = len("\r\n0\r\n\r\n")
+)
 
-// chunkRoom is the octets before a chunk's data: size and CRLF.
-const chunkRoom = 10
-
-// frameChunk puts size line and CRLF around the n octets at buf[chunkRoom:].
-func frameChunk(buf []byte, n int) []byte {
-	var size [chunkRoom]byte
-	line := append(strconv.AppendInt(size[:0], int64(n), 16), '\r', '\n')
-	start := chunkRoom - len(line)
-	copy(buf[start:], line)
-	buf[chunkRoom+n], buf[chunkRoom+n+1] = '\r', '\n'
-	return buf[start : chunkRoom+n+2]
+// frameChunk puts size line and CRLF around the n octets at buf[chunkRoom:], and the last chunk behind them at the end. A
+// chunk of no octets would be the last: of 0 octets nothing is made.
+func frameChunk(buf []byte, n int, end bool) []byte {
+	start, stop := chunkRoom, chunkRoom+n
+	if n > 0 {
+		var size [chunkRoom]byte
+		line := append(strconv.AppendInt(size[:0], int64(n), 16), '\r', '\n')
+		start -= len(line)
+		copy(buf[start:], line)
+		stop += copy(buf[stop:], "\r\n")
+	}
+	if end {
+		stop += copy(buf[stop:], "0\r\n\r\n")
+	}
+	return buf[start:stop]
 }

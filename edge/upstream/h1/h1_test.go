@@ -536,12 +536,18 @@ func TestBodyLength(t *testing.T) {
 }
 
 func TestFrameChunk(t *testing.T) {
-	for _, n := range []int{1, 15, 16, 255, 4096, uploadBuffer} {
-		buf := make([]byte, chunkRoom+uploadBuffer+2)
+	for _, n := range []int{0, 1, 15, 16, 255, 4096, uploadBuffer} {
+		buf := make([]byte, chunkRoom+uploadBuffer+chunkTail)
 		want := bytes.Repeat([]byte("a"), n)
+		const head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 		copy(buf[chunkRoom:], want)
-		req := "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + string(frameChunk(buf, n)) + "0\r\n\r\n"
-		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(req)))
+		apart := string(frameChunk(buf, n, false)) + "0\r\n\r\n"
+		copy(buf[chunkRoom:], want)
+		together := string(frameChunk(buf, n, true))
+		if apart != together {
+			t.Errorf("chunk of %d octets and the last chunk: %.100q, want %.100q", n, together, apart)
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head + together)))
 		if err != nil {
 			t.Fatal(err)
 		}

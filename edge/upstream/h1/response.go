@@ -242,7 +242,7 @@ func (ex *Exchange) Buffered() ([]byte, bool) {
 }
 
 // Read reads the response body, without its framing. A body that ends too early or is framed wrongly is ErrResponse, from
-// then on every time.
+// then on every time; one given up because the client's own body failed, ErrRequestBody or ErrBodyTooLarge.
 func (ex *Exchange) Read(p []byte) (int, error) {
 	switch {
 	case ex.body.done || ex.cn == nil:
@@ -279,10 +279,16 @@ func (ex *Exchange) readBody(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return 0, bodyFault(err)
+	return 0, ex.bodyFault(err)
 }
 
-func bodyFault(err error) error {
+// bodyFault sorts an error of reading the body. Where the client's body failed, the connection was closed for that.
+func (ex *Exchange) bodyFault(err error) error {
+	if ex.upload != nil {
+		if fault := ex.upload.clientFault(); fault != nil {
+			return fault
+		}
+	}
 	if isTimeout(err) {
 		return ErrTimeout
 	}
@@ -335,7 +341,7 @@ func (ex *Exchange) readChunked(p []byte) (int, error) {
 			if n > 0 {
 				return n, nil
 			}
-			return 0, bodyFault(err)
+			return 0, ex.bodyFault(err)
 		case chunkEnd:
 			line, err := ex.line()
 			if err != nil {
@@ -386,10 +392,10 @@ func (ex *Exchange) line() ([]byte, error) {
 			return nil, ErrResponse
 		}
 		if err := ex.bodyDeadline(); err != nil {
-			return nil, bodyFault(err)
+			return nil, ex.bodyFault(err)
 		}
 		if err := cn.fill(2 * maxTrailer); err != nil {
-			return nil, bodyFault(err)
+			return nil, ex.bodyFault(err)
 		}
 	}
 }

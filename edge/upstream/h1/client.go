@@ -40,6 +40,7 @@ const maxWait = time.Second
 type Client struct {
 	opt    Options
 	dialer net.Dialer
+	wait   time.Duration // for a connection, when all are in use
 
 	mu      sync.Mutex
 	idle    []*conn // the last one used is taken first
@@ -51,7 +52,10 @@ type Client struct {
 
 // NewClient makes a client; it does not connect.
 func NewClient(opt Options) *Client {
-	return &Client{opt: opt, dialer: net.Dialer{Timeout: opt.ConnectTimeout, KeepAlive: 30 * time.Second}}
+	return &Client{
+		opt: opt, wait: min(maxWait, opt.ConnectTimeout),
+		dialer: net.Dialer{Timeout: opt.ConnectTimeout, KeepAlive: 30 * time.Second},
+	}
 }
 
 // Close closes the idle connections; those in use are closed when their exchange ends.
@@ -87,19 +91,19 @@ func (c *Client) acquire(fresh bool) (cn *conn, reused bool, err error) {
 			old.nc.Close()
 			return c.dial()
 		}
-		return c.wait(fresh) // unlocks
+		return c.queue(fresh) // unlocks
 	}
 	c.open++
 	c.mu.Unlock()
 	return c.dial()
 }
 
-// wait queues for a connection that another exchange gives back. c.mu is held and is released.
-func (c *Client) wait(fresh bool) (*conn, bool, error) {
+// queue waits for a connection that another exchange gives back. c.mu is held and is released.
+func (c *Client) queue(fresh bool) (*conn, bool, error) {
 	ch := make(chan *conn, 1)
 	c.waiters = append(c.waiters, ch)
 	c.mu.Unlock()
-	timer := time.NewTimer(min(maxWait, c.opt.ConnectTimeout))
+	timer := time.NewTimer(c.wait)
 	defer timer.Stop()
 	select {
 	case cn := <-ch:

@@ -181,8 +181,9 @@ func listsClose(value []byte) bool {
 	return false
 }
 
+// parseLength takes a decimal number without sign or leading zeros.
 func parseLength(value []byte) (int64, bool) {
-	if len(value) == 0 || len(value) > 18 {
+	if len(value) == 0 || len(value) > 18 || (value[0] == '0' && len(value) > 1) {
 		return 0, false
 	}
 	var n int64
@@ -400,14 +401,14 @@ func (ex *Exchange) line() ([]byte, error) {
 	}
 }
 
-// parseChunkSize reads the hexadecimal size; an extension behind ";" is ignored (RFC 9112, 7.1.1), but not a control
-// character in it: others take a CR for the end of the line.
+// parseChunkSize reads the hexadecimal size. An extension behind ";" is ignored (RFC 9112, 7.1.1), but not a control character
+// in it: others take a CR for the end of the line. White space before the ";" is refused, as net/http does.
 func parseChunkSize(line []byte) (int64, bool) {
 	if i := bytes.IndexByte(line, ';'); i >= 0 {
 		if !isFieldValue(line[i:]) {
 			return 0, false
 		}
-		line = bytes.TrimRight(line[:i], " \t")
+		line = line[:i]
 	}
 	if len(line) == 0 || len(line) > 15 {
 		return 0, false

@@ -84,6 +84,7 @@ func TestRetryWaitsForNewConnection(t *testing.T) {
 		}
 	})
 	c := testClient(t, ep.addr, func(o *Options) { o.MaxConns = 1 })
+	c.wait = 10 * time.Second
 	if _, _, err := do(c, get()); err != nil {
 		t.Fatal(err)
 	}

@@ -202,8 +202,9 @@ func TestBodyFailsBehindHead(t *testing.T) {
 // The time for the response's head begins at the request's end, and is over when the head is here: an upload that ends behind
 // it must not set it for the body.
 func TestDeadlinesAroundUpload(t *testing.T) {
-	const short = 150 * time.Millisecond
+	const short = 400 * time.Millisecond
 	t.Run("a slow body", func(t *testing.T) {
+		t.Parallel()
 		ep := listen(t, func(p *peer) {
 			if p.request() {
 				p.send(okResponse)
@@ -224,6 +225,7 @@ func TestDeadlinesAroundUpload(t *testing.T) {
 		}
 	})
 	t.Run("a slow response", func(t *testing.T) {
+		t.Parallel()
 		sent := make(chan struct{})
 		ep := listen(t, func(p *peer) {
 			_, _ = p.br.Peek(1)
@@ -253,6 +255,7 @@ func TestDeadlinesAroundUpload(t *testing.T) {
 	})
 	// Each write has its own time: the last chunk as well, when the client took long to say that there is no more.
 	t.Run("a slow end", func(t *testing.T) {
+		t.Parallel()
 		ep := listen(t, func(p *peer) {
 			if p.request() {
 				p.send(okResponse)
@@ -277,9 +280,11 @@ func TestDeadlinesAroundUpload(t *testing.T) {
 
 // An endpoint that stops reading holds an upload for IdleTimeout and not longer.
 func TestEndpointStopsReading(t *testing.T) {
+	done := make(chan struct{})
+	defer close(done)
 	ep := listen(t, func(p *peer) {
 		_, _ = p.Read(make([]byte, 10))
-		time.Sleep(500 * time.Millisecond)
+		<-done
 	})
 	c := testClient(t, ep.addr, func(o *Options) {
 		o.IdleTimeout, o.ResponseTimeout = 50*time.Millisecond, 50*time.Millisecond

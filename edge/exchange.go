@@ -2,6 +2,7 @@ package edge
 
 import (
 	"encoding/hex"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/netip"
@@ -176,6 +177,8 @@ func (x *exchange) Read(p []byte) (n int, err error) {
 	switch {
 	case err == io.EOF:
 		x.complete = true
+	case errors.Is(err, h1.ErrRequestBody), errors.Is(err, h1.ErrBodyTooLarge):
+		x.reason = verify.ReasonClientGone // its body failed while the response was under way; the endpoint is not to blame
 	case err != nil:
 		x.reason = verify.ReasonUpstreamResponse // the status is out; the record says how it ended
 	}

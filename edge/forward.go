@@ -45,8 +45,12 @@ func (x *exchange) send() error {
 			x.upOpen = true
 			return nil
 		}
-		fault := !errors.Is(err, h1.ErrRequestBody) && !errors.Is(err, h1.ErrBodyTooLarge) && !errors.Is(err, h1.ErrBusy)
-		x.closeUpstream(!fault)
+		if errors.Is(err, h1.ErrRequestBody) || errors.Is(err, h1.ErrBodyTooLarge) || errors.Is(err, h1.ErrBusy) {
+			x.ep.Abandon()
+			x.ep = nil
+		} else {
+			x.closeUpstream(false)
+		}
 		if !errors.Is(err, h1.ErrConnect) {
 			break
 		}

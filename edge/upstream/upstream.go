@@ -65,7 +65,7 @@ func New(cfg Config, dial func(endpoint string) Client) *Pool {
 
 // Pick returns the endpoint with the fewest exchanges in flight, the next in turn among equals. Ejected endpoints are left
 // out while there are others: with all of them ejected the least loaded is tried all the same. now is in Unix seconds. The
-// caller must call Done on what it gets.
+// caller must call Done or Abandon on what it gets.
 func (p *Pool) Pick(now int64) *Endpoint {
 	if len(p.endpoints) == 1 {
 		e := p.endpoints[0]
@@ -97,7 +97,11 @@ func (p *Pool) least(start uint64, now int64, ejectedToo bool) *Endpoint {
 	return best
 }
 
-// Done ends an exchange. ok says whether the endpoint behaved; a client's fault is not an endpoint's.
+// Abandon ends an exchange that says nothing about the endpoint: it was not asked, or the client was at fault. Failures stay
+// counted: else a client could keep a dead endpoint in use by sending it what is refused.
+func (e *Endpoint) Abandon() { e.inFlight.Add(-1) }
+
+// Done ends an exchange. ok says whether the endpoint behaved.
 func (e *Endpoint) Done(ok bool, now int64) {
 	e.inFlight.Add(-1)
 	if ok {

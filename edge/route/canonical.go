@@ -2,7 +2,9 @@
 package route
 
 import (
+	"bytes"
 	"errors"
+	"net/netip"
 )
 
 // Errors of this package; they hold no byte of the request.
@@ -201,37 +203,17 @@ func dotParameter(s []byte) bool {
 }
 
 // CanonicalAuthority appends the host of authority (uri-host [":" port], RFC 9110, 7.2) to dst, in lower case, without port
-// and without one dot at its end; a port must be a number up to 65535. An empty authority, which only HTTP/1.0 can have, is
-// an empty host.
+// and without one dot at its end; an IPv6 address, in brackets, as RFC 5952 writes it. A port must be a number up to 65535. An
+// empty authority, which only HTTP/1.0 can have, is an empty host.
 func CanonicalAuthority(dst, authority []byte) ([]byte, error) {
-	host, port := authority, []byte(nil)
-	if len(host) > 0 && host[0] == '[' {
-		end := -1
-		for i, c := range host {
-			if c == ']' {
-				end = i
-				break
-			}
-		}
-		if end < 0 {
-			return dst, ErrAuthority
-		}
-		host, port = authority[:end+1], authority[end+1:]
-		if !validIPv6(host[1:end]) {
-			return dst, ErrAuthority
-		}
-	} else {
-		for i, c := range host {
-			if c == ':' {
-				host, port = authority[:i], authority[i:]
-				break
-			}
-		}
-		if !validName(host) || len(host) == 0 && len(authority) > 0 {
-			return dst, ErrAuthority
-		}
+	if len(authority) > 0 && authority[0] == '[' {
+		return canonicalIPv6(dst, authority)
 	}
-	if !validPort(port) {
+	host, port := authority, []byte(nil)
+	if i := bytes.IndexByte(host, ':'); i >= 0 {
+		host, port = authority[:i], authority[i:]
+	}
+	if !validName(host) || (len(host) == 0 && len(authority) > 0) || !validPort(port) {
 		return dst, ErrAuthority
 	}
 	if n := len(host); n > 1 && host[n-1] == '.' {
@@ -246,6 +228,22 @@ func CanonicalAuthority(dst, authority []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// canonicalIPv6 is CanonicalAuthority for what begins with "[". An address has many spellings: each would be a host that the
+// routes of the address do not hold, and would be served by those of any host.
+func canonicalIPv6(dst, authority []byte) ([]byte, error) {
+	end := bytes.IndexByte(authority, ']')
+	if end < 0 || end > len("[1111:2222:3333:4444:5555:6666:255.255.255.255") || !validPort(authority[end+1:]) {
+		return dst, ErrAuthority
+	}
+	addr, err := netip.ParseAddr(string(authority[1:end]))
+	if err != nil || !addr.Is6() || addr.Zone() != "" {
+		return dst, ErrAuthority
+	}
+	dst = append(dst, '[')
+	dst = addr.AppendTo(dst)
+	return append(dst, ']'), nil
+}
+
 // validName takes letters, digits, "-", "." and "_"; escapes and the rest of reg-name have no use in a Host field.
 func validName(b []byte) bool {
 	if len(b) > 255 {
@@ -256,18 +254,6 @@ func validName(b []byte) bool {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
 		case c == '.' && i > 0 && b[i-1] != '.':
 		default:
-			return false
-		}
-	}
-	return true
-}
-
-func validIPv6(b []byte) bool {
-	if len(b) < 2 || len(b) > 45 {
-		return false
-	}
-	for _, c := range b {
-		if unhex(c) > 15 && c != ':' && c != '.' {
 			return false
 		}
 	}

@@ -64,6 +64,9 @@ func splitTarget(target []byte) (path, query []byte, ok bool) {
 		}
 		slash := 0
 		for slash < len(rest) && rest[slash] != '/' && rest[slash] != '?' {
+			if c := rest[slash]; !unreserved(c) && c != ':' && c != '[' && c != ']' {
+				return nil, nil, false // others may see the path begin here: "#", "\\"
+			}
 			slash++
 		}
 		path = rest[slash:]

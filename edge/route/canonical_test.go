@@ -57,7 +57,7 @@ func TestCanonical(t *testing.T) {
 func TestCanonicalRefuses(t *testing.T) {
 	for _, target := range []string{
 		"", "a", "a/b", "*", "?", "?a", "example.com:443", "ftp://example.com/", "http:/a", "http:a", "https//a",
-		"/..", "/../", "/../a", "/a/../..", "/a/../../b", "/%2e%2e", "/a/..//..", "http://example.com/..",
+		"/..", "/../", "/../a", "/a/../..", "/a/../../b", "/%2e%2e", "/a/..//..", "http://example.com/..", "http://a#/b", "http://a\\b/c", "http://u@a/b", "http://a b/c",
 		"/..;", "/..;/a", "/.;", "/.;x/a", "/a/..;x=y/b", "/%2e%2e;/a", "/...;",
 		"/a#", "/a#b", "/a?b#c", "/a\\b", "/a?b\\c", "/a b", "/a?b c", "/a\tb", "/a\x00", "/a\x7f", "/a?\x7f", "/ü", "/a?ü", "/a\r\n",
 		`/a"b`, "/a<b", "/a>b", "/a[b", "/a]b", "/a^b", "/a`b", "/a{b", "/a|b", "/a}b",

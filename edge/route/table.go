@@ -35,6 +35,9 @@ var Methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 // specific path (exact, then the longest prefix), and there the method; a route that does not fit by host or path is never
 // considered. There is no falling back: a host with routes of its own never takes those of a wildcard or of any host, and no other
 // path is tried when only the method does not fit.
+//
+// Segments are compared decoded: "/things:delete" is what an upstream makes of "/things%3Adelete", so it takes the same route.
+// A path whose parameters (";x", which some upstreams cut off and some do not) decide which route it takes has none.
 type Table struct {
 	exact    map[string]*node // by host
 	wildcard map[string]*node // by ".example.com"
@@ -116,7 +119,7 @@ func (t *Table) root(host string) (*node, error) {
 		}
 	}
 	canonical, err := CanonicalAuthority(nil, []byte(host))
-	if err != nil || string(canonical) != host {
+	if err != nil || host == "" || string(canonical) != host {
 		return nil, errors.New("host is not a lower-case name without port")
 	}
 	if m[key] == nil {
@@ -142,7 +145,29 @@ func parsePath(path string) (segments []string, prefix bool, err error) {
 	if err != nil || query != nil || string(canonical) != body {
 		return nil, false, errors.New("path is not canonical: it must begin with /, without query, dot segments, // or needless escapes")
 	}
-	return strings.Split(body[1:], "/"), prefix, nil
+	segments = strings.Split(body[1:], "/")
+	for i := range segments {
+		if segments[i] = string(appendDecoded(nil, []byte(segments[i]))); len(segments[i]) > maxSegment {
+			return nil, false, fmt.Errorf("a segment is longer than %d octets", maxSegment)
+		}
+	}
+	return segments, prefix, nil
+}
+
+// maxSegment bounds the decoded segments of configured paths, in octets, and so what a request's segment is decoded for.
+const maxSegment = 256
+
+// appendDecoded appends the canonical segment s with its escapes decoded.
+func appendDecoded(dst, s []byte) []byte {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' && i+2 < len(s) {
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 func (m *methods) add(list []string, index int) error {
@@ -169,10 +194,12 @@ func (m *methods) add(list []string, index int) error {
 // Match returns the index of the route for a canonical host and path and a method. With MethodNotAllowed allow is the value
 // of the Allow field. It costs a map look-up for each label of the host and each segment of the path, and allocates nothing.
 func (t *Table) Match(host, path, method []byte) (index int, verdict Verdict, allow string) {
-	if m := lookup(t.rootOf(host), path); m != nil {
-		return m.pick(method)
+	root := t.rootOf(host)
+	m := lookup(root, path, false)
+	if m == nil || (bytes.IndexByte(path, ';') >= 0 && lookup(root, path, true) != m) {
+		return -1, NoRoute, ""
 	}
-	return -1, NoRoute, ""
+	return m.pick(method)
 }
 
 // rootOf returns the paths of the most specific host that has any; none other is tried.
@@ -201,8 +228,9 @@ func (m *methods) pick(method []byte) (int, Verdict, string) {
 	return -1, MethodNotAllowed, m.allow
 }
 
-// lookup walks the segments of path from n and returns the exact route, else that of the longest prefix, else nil.
-func lookup(n *node, path []byte) *methods {
+// lookup walks the segments of path from n and returns the exact route, else that of the longest prefix, else nil. bare says
+// that path parameters are to be cut off, as some servers do before they look at the path.
+func lookup(n *node, path []byte, bare bool) *methods {
 	if n == nil || len(path) == 0 || path[0] != '/' {
 		return nil
 	}
@@ -214,8 +242,18 @@ func lookup(n *node, path []byte) *methods {
 		if last {
 			end = len(rest)
 		}
-		n = n.children[string(rest[:end])]
-		if n == nil {
+		segment := rest[:end]
+		if !last {
+			rest = rest[end+1:]
+		}
+		if bare {
+			if i := bytes.IndexByte(segment, ';'); i >= 0 {
+				if segment = segment[:i]; i == 0 && !last {
+					continue // nothing is left of it: "//" is merged
+				}
+			}
+		}
+		if n = n.child(segment); n == nil {
 			return best
 		}
 		if n.prefix != nil {
@@ -227,6 +265,17 @@ func lookup(n *node, path []byte) *methods {
 			}
 			return best
 		}
-		rest = rest[end+1:]
 	}
+}
+
+// child returns the node below n for a segment of a request's path.
+func (n *node) child(segment []byte) *node {
+	if bytes.IndexByte(segment, '%') < 0 {
+		return n.children[string(segment)]
+	}
+	if len(segment) > 3*maxSegment {
+		return nil
+	}
+	var buf [3 * maxSegment]byte
+	return n.children[string(appendDecoded(buf[:0], segment))]
 }

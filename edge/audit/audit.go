@@ -46,7 +46,7 @@ func (r *Record) Reset() {
 // Options is where the log goes.
 type Options struct {
 	Output    string // "stdout", "stderr" or a file's path
-	Buffer    int    // records that may wait
+	Buffer    int    // records that may wait, of meanRecord octets in the mean
 	WithQuery bool
 	Dropped   *atomic.Uint64 // counts the records that were lost, also those of the logs before this one; nil: an own one
 	// OnError hears of write errors, at most one a second. It must not block.
@@ -61,6 +61,7 @@ type Log struct {
 	mu      sync.Mutex // guards what follows; held for a copy, never for I/O
 	pending []byte     // encoded lines
 	ends    int        // how many, those being written included
+	writing int        // octets of the batch that is being written
 	closed  bool
 	wake    chan struct{}
 
@@ -115,7 +116,7 @@ func (l *Log) Log(r *Record) bool {
 		l.mu.Unlock()
 		return false
 	}
-	if l.ends >= l.opt.Buffer && !r.Must {
+	if l.full() && !r.Must {
 		l.mu.Unlock()
 		l.dropped.Add(1)
 		return false
@@ -141,7 +142,16 @@ func (l *Log) rouse() {
 func (l *Log) Full() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ends >= l.opt.Buffer
+	return l.full()
+}
+
+// meanRecord is how many octets of the buffer there are for each record. A record takes about 400; without a bound in octets,
+// requests for long paths, each octet of which may be six in JSON, would hold gigabytes while the writer is stuck.
+const meanRecord = 2 << 10
+
+// full reports whether there is no room for another record. l.mu is held.
+func (l *Log) full() bool {
+	return l.ends >= l.opt.Buffer || len(l.pending)+l.writing >= l.opt.Buffer*meanRecord
 }
 
 // Dropped returns how many records were not taken or, once taken, could not be written.
@@ -179,7 +189,7 @@ func (l *Log) Run(ctx context.Context) error {
 func (l *Log) flush(spare []byte) []byte {
 	l.mu.Lock()
 	batch, n := l.pending, l.ends
-	l.pending = spare[:0]
+	l.pending, l.writing = spare[:0], len(batch)
 	l.mu.Unlock()
 	if n == 0 {
 		return batch
@@ -187,6 +197,7 @@ func (l *Log) flush(spare []byte) []byte {
 	err := l.write(batch)
 	l.mu.Lock()
 	l.ends -= n
+	l.writing = 0
 	again := l.ends > 0
 	l.mu.Unlock()
 	if again {
@@ -195,6 +206,9 @@ func (l *Log) flush(spare []byte) []byte {
 	if err != nil {
 		l.dropped.Add(uint64(n))
 		l.report(fmt.Errorf("audit: cannot write %d records: %w", n, err))
+	}
+	if cap(batch) > maxSpare {
+		return nil
 	}
 	clear(batch)
 	return batch
@@ -211,6 +225,9 @@ func (l *Log) write(batch []byte) error {
 	_, err := l.out.Write(batch)
 	return err
 }
+
+// maxSpare bounds the memory that is kept for the next batch, in octets: after a burst it is given back.
+const maxSpare = 1 << 20
 
 func (l *Log) report(err error) {
 	if now := time.Now(); l.opt.OnError != nil && now.Sub(l.lastErr) >= time.Second {

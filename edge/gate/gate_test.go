@@ -1,0 +1,283 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+
+	"sallyport/edge/demo"
+	"sallyport/edge/header"
+	"sallyport/edge/route"
+	"sallyport/verify"
+	"sallyport/verify/claims"
+	"sallyport/verify/jose"
+)
+
+const now = 1_800_000_000
+
+// A fixture is a gate over one issuer and the routes of its table.
+type fixture struct {
+	gate   *Gate
+	rules  *header.Rules
+	issuer *verify.Issuer
+	signer *demo.Signer
+	hints  []*verify.Issuer
+}
+
+func path(t *testing.T, s string) claims.Path {
+	t.Helper()
+	p, err := claims.ParsePath(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	signer, err := demo.NewSigner(jose.ES256, "k1", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := verify.NewKey(jose.ES256, signer.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{signer: signer, rules: header.NewRules([]string{"X-User", "X-Email", "X-Roles"})}
+	f.issuer = &verify.Issuer{
+		Name: "https://issuer.test", Audiences: []string{"api"}, Algs: jose.NewAlgSet(jose.ES256), Type: verify.TypeAccessToken,
+		Keys: new(verify.KeyStore), RolesClaim: path(t, "roles"),
+	}
+	f.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "k1", HasKid: true, Key: key}}))
+	other := *f.issuer
+	other.Name = "https://other.test"
+	f.gate = &Gate{Hint: func(is *verify.Issuer) { f.hints = append(f.hints, is) }}
+	if f.gate.Verifier, err = verify.NewVerifier([]*verify.Issuer{f.issuer, &other}, verify.Options{MaxTokenBytes: 8 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	var specs []route.Spec
+	add := func(spec route.Spec, rt *Route) {
+		specs = append(specs, spec)
+		f.gate.Routes = append(f.gate.Routes, rt)
+	}
+	identity := []ClaimHeader{{"X-User", path(t, "sub")}, {"X-Email", path(t, "email")}, {"X-Roles", path(t, "roles")}}
+	add(route.Spec{Host: "api.test", Path: "/*"}, &Route{Name: "api", ClaimHeaders: identity})
+	add(route.Spec{Host: "api.test", Path: "/public/*", Methods: []string{"GET"}}, &Route{Name: "public", Public: true, ClaimHeaders: identity})
+	add(route.Spec{Host: "api.test", Path: "/admin/*", Methods: []string{"GET", "DELETE"}}, &Route{
+		Name: "admin", CORSPreflight: true, Policy: verify.Policy{Scopes: []string{"admin"}}, ClaimHeaders: identity,
+	})
+	add(route.Spec{Host: "api.test", Path: "/cookie"}, &Route{Name: "cookie", TokenCookie: "session", ClaimHeaders: identity})
+	add(route.Spec{Host: "api.test", Path: "/header"}, &Route{Name: "header", TokenHeader: "X-Token", ClaimHeaders: identity})
+	add(route.Spec{Host: "api.test", Path: "/other"}, &Route{Name: "other", Policy: verify.Policy{Issuers: []*verify.Issuer{&other}}})
+	add(route.Spec{Host: "api.test", Path: "/roles"}, &Route{Name: "roles", Policy: verify.Policy{Roles: []string{"root"}}})
+	if f.gate.Table, err = route.Compile(specs); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) token(t *testing.T, changes map[string]any) string {
+	t.Helper()
+	c := map[string]any{"iss": "https://issuer.test", "aud": "api", "sub": "alice", "iat": now - 10, "exp": now + 300, "scope": "read"}
+	for k, v := range changes {
+		c[k] = v
+	}
+	s, err := f.signer.Sign("at+jwt", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// decide runs "METHOD authority target" with the field lines given.
+func (f *fixture) decide(t *testing.T, d *Decision, request string, lines ...string) *Decision {
+	t.Helper()
+	part := strings.SplitN(request, " ", 3)
+	var fields header.Fields
+	if err := f.rules.Scan(&fields, []byte(strings.Join(append(lines, ""), "\r\n"))); err != nil {
+		t.Fatalf("Scan(%q): %v", lines, err)
+	}
+	d.Reset()
+	f.gate.Decide(d, &Request{Method: []byte(part[0]), Authority: []byte(part[1]), Target: []byte(part[2]), Fields: &fields, Now: now})
+	return d
+}
+
+func TestDecide(t *testing.T) {
+	f := newFixture(t)
+	good := f.token(t, nil)
+	bearer := "Authorization: Bearer " + good
+	badSignature := good[:len(good)-8] + strings.Repeat("A", 8)
+	for _, tt := range []struct {
+		request string
+		lines   []string
+		reason  verify.Reason
+		route   string
+		tokens  int
+	}{
+		{"GET api.test /", []string{bearer}, verify.ReasonOK, "api", 1},
+		{"GET API.test.:443 /a/../b?c", []string{bearer}, verify.ReasonOK, "api", 1},
+		{"GET api.test http://api.test/x", []string{bearer}, verify.ReasonOK, "api", 1},
+		{"GET api.test /", nil, verify.ReasonNoToken, "api", 0},
+		{"GET api.test /", []string{"Authorization: Basic YTpi"}, verify.ReasonNoToken, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer"}, verify.ReasonBadCredentials, "api", 1},
+		{"GET api.test /", []string{"Authorization:"}, verify.ReasonBadCredentials, "api", 1},
+		{"GET api.test /", []string{bearer, bearer}, verify.ReasonMultipleTokens, "api", 2},
+		{"GET api.test /", []string{bearer, "Authorization: Basic YTpi"}, verify.ReasonMultipleTokens, "api", 2},
+		{"GET api.test /", []string{"Authorization: Bearer " + badSignature}, verify.ReasonSignature, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer abc"}, verify.ReasonMalformed, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer " + strings.Repeat("a", 9<<10)}, verify.ReasonTooLarge, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"exp": now - 1000})}, verify.ReasonExpired, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"aud": "b"})}, verify.ReasonAudience, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"iss": "https://evil.test"})}, verify.ReasonUnverified, "api", 1},
+		// A token counts in its route's one place only.
+		{"GET api.test /", []string{"Cookie: session=" + good, "X-Token: " + good}, verify.ReasonNoToken, "api", 0},
+		{"GET api.test /?access_token=" + good, nil, verify.ReasonNoToken, "api", 0},
+
+		{"GET api.test /cookie", []string{"Cookie: a=b; session=" + good}, verify.ReasonOK, "cookie", 1},
+		{"GET api.test /cookie", []string{"Cookie: a=b", "Cookie: session=\"" + good + "\""}, verify.ReasonOK, "cookie", 1},
+		{"GET api.test /cookie", []string{bearer}, verify.ReasonNoToken, "cookie", 0},
+		{"GET api.test /cookie", []string{"Cookie: Session=" + good}, verify.ReasonNoToken, "cookie", 0},
+		{"GET api.test /cookie", []string{"Cookie: session="}, verify.ReasonBadCredentials, "cookie", 1},
+		{"GET api.test /cookie", []string{"Cookie: session=" + good + "; session=" + good}, verify.ReasonMultipleTokens, "cookie", 2},
+		{"GET api.test /cookie", []string{"Cookie: session=" + good, "Cookie: session=x"}, verify.ReasonMultipleTokens, "cookie", 2},
+
+		{"GET api.test /header", []string{"x-token: " + good}, verify.ReasonOK, "header", 1},
+		{"GET api.test /header", []string{"X-Token: Bearer " + good}, verify.ReasonMalformed, "header", 1},
+		{"GET api.test /header", []string{"X-Token:"}, verify.ReasonBadCredentials, "header", 1},
+		{"GET api.test /header", []string{"X-Token: " + good, "x-token: " + good}, verify.ReasonMultipleTokens, "header", 2},
+		{"GET api.test /header", []string{"X_Token: " + good, bearer}, verify.ReasonNoToken, "header", 0},
+
+		{"GET api.test /public/a", nil, verify.ReasonPublic, "public", 0},
+		{"GET api.test /public/a", []string{bearer, bearer, "Authorization: nonsense"}, verify.ReasonPublic, "public", 0},
+		{"GET api.test /public/../a", nil, verify.ReasonNoToken, "api", 0},
+		{"POST api.test /public/a", []string{bearer}, verify.ReasonMethod, "", 0},
+		{"HEAD api.test /public/a", nil, verify.ReasonMethod, "", 0},
+		{"get api.test /public/a", nil, verify.ReasonMethod, "", 0},
+
+		{"GET api.test /admin/x", []string{"Authorization: Bearer " + f.token(t, map[string]any{"scope": "read admin"})}, verify.ReasonOK, "admin", 1},
+		{"GET api.test /admin/x", []string{bearer}, verify.ReasonScope, "admin", 1},
+		{"GET api.test /%61dmin/x", []string{bearer}, verify.ReasonScope, "admin", 1},
+		{"GET api.test /public/../admin/x", nil, verify.ReasonNoToken, "admin", 0},
+		{"GET api.test /other", []string{bearer}, verify.ReasonIssuer, "other", 1},
+		{"GET api.test /roles", []string{bearer}, verify.ReasonRole, "roles", 1},
+		{"GET api.test /roles", []string{"Authorization: Bearer " + f.token(t, map[string]any{"roles": []string{"root"}})}, verify.ReasonOK, "roles", 1},
+
+		// Preflights: true ones, for a method that the route has, where the route lets them pass.
+		{"OPTIONS api.test /admin/x", []string{"Origin: https://a", "Access-Control-Request-Method: DELETE"}, verify.ReasonPublic, "admin", 0},
+		{"OPTIONS api.test /admin/x", []string{"Origin: https://a", "Access-Control-Request-Method: PUT"}, verify.ReasonMethod, "", 0},
+		{"OPTIONS api.test /admin/x", []string{"Origin: https://a", "Access-Control-Request-Method:"}, verify.ReasonMethod, "", 0},
+		{"OPTIONS api.test /admin/x", []string{"Origin: https://a"}, verify.ReasonMethod, "", 0},
+		{"OPTIONS api.test /admin/x", []string{"Access-Control-Request-Method: DELETE"}, verify.ReasonMethod, "", 0},
+		{"OPTIONS api.test /admin/x", []string{"Origin: https://a", "Access-Control-Request-Method: DELETE", "Access-Control-Request-Method: GET"}, verify.ReasonMethod, "", 0},
+		{"OPTIONS api.test /a", []string{"Origin: https://a", "Access-Control-Request-Method: GET"}, verify.ReasonNoToken, "api", 0},
+		{"GET api.test /admin/x", []string{"Origin: https://a", "Access-Control-Request-Method: GET"}, verify.ReasonNoToken, "admin", 0},
+
+		{"GET other.test /", []string{bearer}, verify.ReasonNoRoute, "", 0},
+		{"GET api.test.evil /", []string{bearer}, verify.ReasonNoRoute, "", 0},
+		{"GET  /", []string{bearer}, verify.ReasonNoRoute, "", 0},
+		{"GET api.test:x /", []string{bearer}, verify.ReasonBadRequest, "", 0},
+		{"GET u@api.test /", []string{bearer}, verify.ReasonBadRequest, "", 0},
+		{"GET api.test /%2e%2e/", []string{bearer}, verify.ReasonBadRequest, "", 0},
+		{"GET api.test /a%2fb", []string{bearer}, verify.ReasonBadRequest, "", 0},
+		{"OPTIONS api.test *", []string{bearer}, verify.ReasonBadRequest, "", 0},
+		{"GET api.test /admin;x/y", []string{bearer}, verify.ReasonNoRoute, "", 0},
+	} {
+		d := f.decide(t, new(Decision), tt.request, tt.lines...)
+		name := ""
+		if d.Route != nil {
+			name = d.Route.Name
+		}
+		if d.Reason != tt.reason || name != tt.route || d.Tokens != tt.tokens {
+			t.Errorf("%.60s with %.100q: %v, route %q, %d tokens; want %v, %q, %d", tt.request, tt.lines, d.Reason, name, d.Tokens, tt.reason, tt.route, tt.tokens)
+		}
+		checkDecision(t, tt.request, d)
+	}
+}
+
+// checkDecision holds for every decision, whatever the request.
+func checkDecision(t *testing.T, request string, d *Decision) {
+	t.Helper()
+	allowed := d.Reason == verify.ReasonOK || d.Reason == verify.ReasonPublic
+	switch {
+	case d.Allowed() != allowed:
+		t.Errorf("%.60s: Allowed() = %v for %v", request, d.Allowed(), d.Reason)
+	case d.Reason == verify.ReasonOK && !d.Token.Verified():
+		t.Errorf("%.60s: ok without a verified token", request)
+	case d.Reason == verify.ReasonPublic && !d.Route.Public && !d.Preflight:
+		t.Errorf("%.60s: passed without a token on a route that is not public", request)
+	case d.Reason != verify.ReasonOK && len(d.Set) > 0:
+		t.Errorf("%.60s: %v sets identity fields %q", request, d.Reason, d.Set)
+	case allowed && d.Route == nil:
+		t.Errorf("%.60s: passed without a route", request)
+	case (d.Route == nil) != (d.RouteIndex < 0):
+		t.Errorf("%.60s: route %v with the index %d", request, d.Route, d.RouteIndex)
+	case (d.Reason == verify.ReasonMethod) != (d.Allow != ""):
+		t.Errorf("%.60s: %v with Allow %q", request, d.Reason, d.Allow)
+	}
+}
+
+// One Decision serves one request after another: nothing of the one before may be left in it.
+func TestDecisionIsReused(t *testing.T) {
+	f := newFixture(t)
+	d := new(Decision)
+	token := f.token(t, map[string]any{"sub": "alice", "email": "alice@a.test", "roles": []string{"a", "b,c"}})
+	f.decide(t, d, "GET api.test /a/./b?q=1", "Authorization: Bearer "+token)
+	var set []string
+	for _, s := range d.Set {
+		set = append(set, s.Name+"="+string(s.Value))
+	}
+	if got, want := strings.Join(set, " "), "X-User=alice X-Email=alice@a.test X-Roles=a,b%2Cc"; d.Reason != verify.ReasonOK || got != want {
+		t.Errorf("%v, identity fields %q; want %q", d.Reason, got, want)
+	}
+	if string(d.Host) != "api.test" || string(d.Path) != "/a/b" || string(d.Query) != "q=1" {
+		t.Errorf("host %q, path %q, query %q", d.Host, d.Path, d.Query)
+	}
+	claim := d.claimBuf[:len("alice")]
+	for _, request := range []string{"GET api.test /public/x", "GET api.test /", "GET other.test /", "GET api.test /%", "POST api.test /public/x"} {
+		f.decide(t, d, request)
+		checkDecision(t, request, d)
+		if d.Token.Verified() || len(d.Set) != 0 || d.Tokens != 0 {
+			t.Errorf("%s: verified %v, set %q, %d tokens left of another request", request, d.Token.Verified(), d.Set, d.Tokens)
+		}
+	}
+	if string(claim) != "\x00\x00\x00\x00\x00" {
+		t.Errorf("the claim %q is still in memory", claim)
+	}
+	// A claim that is absent, null or empty sets no field.
+	f.decide(t, d, "GET api.test /", "Authorization: Bearer "+f.token(t, map[string]any{"email": nil, "roles": []string{}}))
+	if len(d.Set) != 1 || d.Set[0].Name != "X-User" {
+		t.Errorf("identity fields %q, want X-User alone", d.Set)
+	}
+}
+
+// An unknown kid is hinted to its issuer's key source; nothing else is.
+func TestHint(t *testing.T) {
+	f := newFixture(t)
+	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, nil))
+	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, map[string]any{"exp": 1}))
+	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer abc")
+	if len(f.hints) != 0 {
+		t.Errorf("%d hints, want none", len(f.hints))
+	}
+	f.signer.Kid = "k2"
+	d := f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, nil))
+	if d.Reason != verify.ReasonUnknownKey || len(f.hints) != 1 || f.hints[0] != f.issuer {
+		t.Errorf("unknown kid: %v, hints %v", d.Reason, f.hints)
+	}
+	f.gate.Hint = nil
+	if d = f.decide(t, d, "GET api.test /", "Authorization: Bearer "+f.token(t, nil)); d.Reason != verify.ReasonUnknownKey {
+		t.Errorf("without a Hint: %v", d.Reason)
+	}
+}
+
+// An error can never end as a reason that lets the request pass.
+func TestRefusal(t *testing.T) {
+	for r := range verify.NumReasons {
+		got := refusal(r)
+		if got == verify.ReasonOK || got == verify.ReasonPublic || got == verify.ReasonInvalid {
+			t.Errorf("refusal(%v) = %v", r, got)
+		}
+		if kept := got == r; kept != (r != verify.ReasonOK && r != verify.ReasonPublic && r != verify.ReasonInvalid) {
+			t.Errorf("refusal(%v) = %v", r, got)
+		}
+	}
+}

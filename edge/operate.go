@@ -241,31 +241,32 @@ func (s *Server) writeState(w io.Writer) {
 	}
 	st.engine.write(w)
 	for _, name := range sortedKeys(st.issuers) {
-		ih := st.issuers[name]
+		ih, label := st.issuers[name], metrics.Label(name)
 		if ih.source == nil {
 			if set := ih.store.Load(); set != nil {
-				fmt.Fprintf(w, "sallyport_keyset_keys{issuer=%q} %d\n", name, set.Len())
+				fmt.Fprintf(w, "sallyport_keyset_keys{issuer=%s} %d\n", label, set.Len())
 			}
 			continue
 		}
 		f := ih.source.Status()
-		fmt.Fprintf(w, "sallyport_keyset_keys{issuer=%q} %d\n", name, f.Keys)
-		fmt.Fprintf(w, "sallyport_keyset_keys_skipped{issuer=%q} %d\n", name, f.Skipped)
-		fmt.Fprintf(w, "sallyport_keyset_fetches_total{issuer=%q} %d\n", name, f.Fetches)
-		fmt.Fprintf(w, "sallyport_keyset_fetch_failures_total{issuer=%q} %d\n", name, f.Failures)
+		fmt.Fprintf(w, "sallyport_keyset_keys{issuer=%s} %d\n", label, f.Keys)
+		fmt.Fprintf(w, "sallyport_keyset_keys_skipped{issuer=%s} %d\n", label, f.Skipped)
+		fmt.Fprintf(w, "sallyport_keyset_fetches_total{issuer=%s} %d\n", label, f.Fetches)
+		fmt.Fprintf(w, "sallyport_keyset_fetch_failures_total{issuer=%s} %d\n", label, f.Failures)
 		if f.Age > 0 { // none before the first fetch, also where the keys are those of the source before this one
-			fmt.Fprintf(w, "sallyport_keyset_age_seconds{issuer=%q} %.3f\n", name, f.Age.Seconds())
+			fmt.Fprintf(w, "sallyport_keyset_age_seconds{issuer=%s} %.3f\n", label, f.Age.Seconds())
 		}
 	}
 	now := time.Now().Unix()
 	for _, name := range sortedKeys(st.upstreams) {
+		label := metrics.Label(name)
 		for _, e := range st.upstreams[name].pool.Status(now) {
 			ejected := 0
 			if e.Ejected {
 				ejected = 1
 			}
-			fmt.Fprintf(w, "sallyport_endpoint_in_flight{upstream=%q,endpoint=%q} %d\n", name, e.Address, e.InFlight)
-			fmt.Fprintf(w, "sallyport_endpoint_ejected{upstream=%q,endpoint=%q} %d\n", name, e.Address, ejected)
+			fmt.Fprintf(w, "sallyport_endpoint_in_flight{upstream=%s,endpoint=%s} %d\n", label, metrics.Label(e.Address), e.InFlight)
+			fmt.Fprintf(w, "sallyport_endpoint_ejected{upstream=%s,endpoint=%s} %d\n", label, metrics.Label(e.Address), ejected)
 		}
 	}
 }

@@ -4,8 +4,9 @@
 package metrics
 
 import (
-	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,13 @@ func (m *Metrics) gauge(name string, f func() float64) {
 	}
 }
 
+// Label quotes a label's value as Prometheus text has it. There are three escapes; Go's own would make the whole page unreadable.
+func Label(value string) string {
+	return `"` + labelEscapes.Replace(strings.ToValidUTF8(value, "\ufffd")) + `"`
+}
+
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
 // Panic counts a panic that was turned into a 500.
 func (m *Metrics) Panic() { m.panics.Inc() }
 
@@ -126,8 +134,8 @@ func (m *Metrics) NoRoute() *RouteMetrics { return m.none }
 func (m *Metrics) newRoute(name string) *RouteMetrics {
 	return &RouteMetrics{
 		name: name, m: m,
-		duration: m.set.GetOrCreateHistogram(fmt.Sprintf("sallyport_request_duration_seconds{route=%q}", name)),
-		upstream: m.set.GetOrCreateHistogram(fmt.Sprintf("sallyport_upstream_duration_seconds{route=%q}", name)),
+		duration: m.set.GetOrCreateHistogram("sallyport_request_duration_seconds{route=" + Label(name) + "}"),
+		upstream: m.set.GetOrCreateHistogram("sallyport_upstream_duration_seconds{route=" + Label(name) + "}"),
 	}
 }
 
@@ -150,8 +158,8 @@ func (m *Metrics) SetRoutes(names []string) {
 // unregister removes the series. Requests in flight may still count; nobody sees it. m.mu is held.
 func (r *RouteMetrics) unregister() {
 	r.gone = true
-	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_request_duration_seconds{route=%q}", r.name))
-	r.m.set.UnregisterMetric(fmt.Sprintf("sallyport_upstream_duration_seconds{route=%q}", r.name))
+	r.m.set.UnregisterMetric("sallyport_request_duration_seconds{route=" + Label(r.name) + "}")
+	r.m.set.UnregisterMetric("sallyport_upstream_duration_seconds{route=" + Label(r.name) + "}")
 	for status := range r.answers {
 		if r.answers[status].Load() != nil {
 			r.m.set.UnregisterMetric(r.answerName(status))
@@ -160,7 +168,7 @@ func (r *RouteMetrics) unregister() {
 }
 
 func (r *RouteMetrics) answerName(status int) string {
-	return fmt.Sprintf(`sallyport_requests_total{route=%q,code="%d"}`, r.name, status)
+	return "sallyport_requests_total{route=" + Label(r.name) + `,code="` + strconv.Itoa(status) + `"}`
 }
 
 // Answered counts one answer and how long the request took.
@@ -225,7 +233,7 @@ func (m *Metrics) SetIssuers(names []string) {
 }
 
 func verdictName(issuer string, r verify.Reason) string {
-	return fmt.Sprintf("sallyport_verdicts_total{issuer=%q,reason=%q}", issuer, r.String())
+	return "sallyport_verdicts_total{issuer=" + Label(issuer) + ",reason=" + Label(r.String()) + "}"
 }
 
 // Verdict counts a decision. issuer is that of a verified token, "" for none.

@@ -82,8 +82,8 @@ func (s *Server) Shutdown(ctx context.Context) {
 	}
 }
 
-// Close closes the socket at once.
-func (s *Server) Close() { s.ln.Close(); s.srv.Close() }
+// Close closes the socket at once. The server first: to Run, a socket closed under it is a fault.
+func (s *Server) Close() { s.srv.Close(); s.ln.Close() }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	v := s.view.Load()

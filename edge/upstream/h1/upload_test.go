@@ -164,7 +164,8 @@ func TestEndpointFailsDuringUpload(t *testing.T) {
 		if err := c.Do(ex); !errors.Is(err, ErrResponse) {
 			t.Errorf("%s: Do = %v, want %v", name, err, ErrResponse)
 		}
-		if n := body.calls.Load(); n != 1 {
+		// Where the connection is gone the upload may have ended by itself, in a write.
+		if n := body.calls.Load(); n > 1 || (n == 0 && (name == "nonsense" || name == "a 101")) {
 			t.Errorf("%s: the body was interrupted %d times, want once", name, n)
 		}
 		if n := c.openConns(); n != 0 {

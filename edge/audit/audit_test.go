@@ -185,6 +185,41 @@ func TestBlockedWriter(t *testing.T) {
 	}
 }
 
+// A slow writer is one whose writes begin when asked and end when allowed.
+type slowWriter struct{ begun, end chan string }
+
+func (w slowWriter) Write(p []byte) (int, error) {
+	w.begun <- string(p)
+	<-w.end
+	return len(p), nil
+}
+
+// A record that comes during a write is written after it, though nothing comes behind to say so.
+func TestRecordDuringWrite(t *testing.T) {
+	l := open(t, Options{Output: "stderr", Buffer: 10})
+	w := slowWriter{make(chan string), make(chan string)}
+	l.out = w
+	stop := run(t, l)
+	l.Log(testRecord())
+	<-w.begun
+	l.Log(testRecord())
+	w.end <- ""
+	select {
+	case b := <-w.begun:
+		if n := strings.Count(b, "\n"); n != 1 {
+			t.Errorf("%d records in the second write, want 1", n)
+		}
+		w.end <- ""
+	case <-time.After(10 * time.Second):
+		t.Error("the record was not written")
+		close(w.end)
+		go func() { <-w.begun }() // so that the end's write is not stuck
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
 // Long lines fill the buffer sooner: it is bounded in octets too.
 func TestBufferIsBoundedInOctets(t *testing.T) {
 	l := open(t, Options{Output: "stderr", Buffer: 1000})

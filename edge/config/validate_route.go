@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -167,8 +168,10 @@ func validRouteHost(host string) bool {
 		return true
 	}
 	if strings.HasPrefix(host, "[") {
-		ip, found := strings.CutSuffix(host[1:], "]")
-		return found && len(ip) >= 2 && len(ip) <= 45 && strings.Trim(ip, "0123456789abcdef:.") == ""
+		// One spelling for each address, RFC 5952's; no zone, and no IPv4 address in disguise that is spelt otherwise.
+		inner, found := strings.CutSuffix(host[1:], "]")
+		a, err := netip.ParseAddr(inner)
+		return found && err == nil && a.Is6() && a.Zone() == "" && a.String() == inner
 	}
 	host = strings.TrimPrefix(host, "*.")
 	return host != "" && len(host) <= 255 && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" &&

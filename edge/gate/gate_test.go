@@ -125,7 +125,7 @@ func TestDecide(t *testing.T) {
 		{"GET api.test /", []string{"Authorization: Bearer " + badSignature}, verify.ReasonSignature, "api", 1},
 		{"GET api.test /", []string{"Authorization: Bearer abc"}, verify.ReasonMalformed, "api", 1},
 		{"GET api.test /", []string{"Authorization: Bearer " + strings.Repeat("a", 9<<10)}, verify.ReasonTooLarge, "api", 1},
-		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"exp": now - 1000})}, verify.ReasonExpired, "api", 1},
+		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"exp": now - 1000})}, verify.ReasonUnverified, "api", 1},
 		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"aud": "b"})}, verify.ReasonAudience, "api", 1},
 		{"GET api.test /", []string{"Authorization: Bearer " + f.token(t, map[string]any{"iss": "https://evil.test"})}, verify.ReasonUnverified, "api", 1},
 		// A token counts in its route's one place only.

@@ -133,7 +133,7 @@ func TestAppendForward(t *testing.T) {
 func claimValue(t *testing.T, json string) (claims.Value, bool) {
 	t.Helper()
 	set := new(claims.Set)
-	if err := set.Parse([]byte(`{"c":` + json + `}`)); err != nil {
+	if err := new(claims.Parser).Parse(set, []byte(`{"c":`+json+`}`)); err != nil {
 		return claims.Value{}, false
 	}
 	path, err := claims.ParsePath("c")

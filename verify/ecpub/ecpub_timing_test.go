@@ -209,3 +209,19 @@ func BenchmarkWidth(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSelfTest is what the boot pays for a kernel, without the tables of G.
+func BenchmarkSelfTest(b *testing.B) {
+	for c := ecpub.P256; c <= ecpub.P521; c++ {
+		for _, k := range kernels(c) {
+			b.Run(algNames[c]+"/"+kernelName(k), func(b *testing.B) {
+				newLoad(b, c)
+				for b.Loop() {
+					if err := ecpub.SelfTest(c, k); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -44,9 +44,7 @@ func newTable(q *Affine, width, windows int) *Table {
 		b.double()
 		twice[i] = b
 		if i < t.windows-1 {
-			for range width - 1 {
-				b.double()
-			}
+			b.doubleTimes(width - 1)
 		}
 	}
 	// One inversion serves the j-th entries of all windows (Montgomery's trick): before[i] is the product of the
@@ -99,6 +97,38 @@ func (z *Affine) double() {
 	s.Mul(&s, &t)
 	x := z.X
 	z.through(z, &x, &s)
+}
+
+// doubleTimes sets z to 2^k·z. Doublings in the coordinates of point take no inversion. (dbl-2008-s-1.)
+func (z *Affine) doubleTimes(k int) {
+	p := point{z.X, z.Y, one, one}
+	for range k {
+		var u, v, w, s, m, t Element
+		u.Add(&p.Y, &p.Y)
+		v.Sqr(&u)
+		w.Mul(&u, &v)
+		s.Mul(&p.X, &v)
+		m.Sqr(&p.X)
+		t.Sqr(&p.ZZ)
+		m.Sub(&m, &t) // X² + a·ZZ²/3 with a = -3
+		t.Add(&m, &m)
+		m.Add(&m, &t)
+		p.X.Sqr(&m)
+		p.X.Sub(&p.X, &s)
+		p.X.Sub(&p.X, &s)
+		s.Sub(&s, &p.X)
+		s.Mul(&s, &m)
+		t.Mul(&w, &p.Y)
+		p.Y.Sub(&s, &t)
+		p.ZZ.Mul(&p.ZZ, &v)
+		p.ZZZ.Mul(&p.ZZZ, &w)
+	}
+	var inv, t Element
+	inv.InvVarTime(&p.ZZZ)
+	t.Mul(&inv, &p.ZZ) // 1/Z
+	t.Sqr(&t)
+	z.X.Mul(&p.X, &t)
+	z.Y.Mul(&p.Y, &inv)
 }
 
 // Size returns the memory of the table in bytes.

@@ -1,3 +1,5 @@
+// Package p521 sums multiples of two points of P-521 (FIPS 186-5, SP 800-186) with a table of each: u1·G + u2·Q as an
+// addition of one entry per window of u1 and u2, without doublings. Package ecpub makes an ECDSA verification of it.
 package p521
 
 // The shape of the curve for point.go and table.go.

@@ -71,47 +71,52 @@ func divsteps(eta int64, f, g uint64, t *matrix) int64 {
 	return eta
 }
 
-// mul returns a·b as hi·2^64 + lo, hi signed.
-func mul(a, b int64) (hi, lo uint64) {
-	hi, lo = bits.Mul64(uint64(a), uint64(b))
-	return hi - (uint64(a>>63)&uint64(b) + uint64(b>>63)&uint64(a)), lo
+// acc is a signed sum of 128 bits.
+type acc struct{ hi, lo uint64 }
+
+// add adds a·b, for b in [0, 2^63).
+func (s *acc) add(a, b int64) {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	var c uint64
+	s.lo, c = bits.Add64(s.lo, lo, 0)
+	s.hi += hi - uint64(a>>63)&uint64(b) + c
 }
 
-// mulPos is mul for b in [0, 2^63).
-func mulPos(a, b int64) (hi, lo uint64) {
-	hi, lo = bits.Mul64(uint64(a), uint64(b))
-	return hi - uint64(a>>63)&uint64(b), lo
+// addSigned adds a·b.
+func (s *acc) addSigned(a, b int64) {
+	s.add(a, b)
+	s.hi -= uint64(b>>63) & uint64(a)
+}
+
+// shift divides by 2^62 and returns the lowest limb that was.
+func (s *acc) shift() int64 {
+	limb := int64(s.lo & mask62)
+	s.lo = s.lo>>62 | s.hi<<2
+	s.hi = uint64(int64(s.hi) >> 62)
+	return limb
 }
 
 // updateFG applies t to n limbs of f and g. The low 62 bits of both sums are zero by the choice of t.
 func updateFG(f, g *signed62, t *matrix, n int) {
-	var fh, fl, gh, gl uint64 // sums so far, 128 bits signed
-	for i := range n {
-		var c uint64
+	var x, y acc
+	for i := range n - 1 {
 		fi, gi := f[i], g[i]
-		h, l := mul(t.u, fi)
-		fl, c = bits.Add64(fl, l, 0)
-		fh += h + c
-		h, l = mul(t.v, gi)
-		fl, c = bits.Add64(fl, l, 0)
-		fh += h + c
-		h, l = mul(t.q, fi)
-		gl, c = bits.Add64(gl, l, 0)
-		gh += h + c
-		h, l = mul(t.r, gi)
-		gl, c = bits.Add64(gl, l, 0)
-		gh += h + c
+		x.add(t.u, fi)
+		x.add(t.v, gi)
+		y.add(t.q, fi)
+		y.add(t.r, gi)
+		a, b := x.shift(), y.shift()
 		if i > 0 {
-			f[i-1] = int64(fl & mask62)
-			g[i-1] = int64(gl & mask62)
+			f[i-1], g[i-1] = a, b
 		}
-		fl = fl>>62 | fh<<2
-		fh = uint64(int64(fh) >> 62)
-		gl = gl>>62 | gh<<2
-		gh = uint64(int64(gh) >> 62)
 	}
-	f[n-1] = int64(fl)
-	g[n-1] = int64(gl)
+	fi, gi := f[n-1], g[n-1]
+	x.addSigned(t.u, fi)
+	x.addSigned(t.v, gi)
+	y.addSigned(t.q, fi)
+	y.addSigned(t.r, gi)
+	f[n-2], g[n-2] = x.shift(), y.shift()
+	f[n-1], g[n-1] = int64(x.lo), int64(y.lo)
 }
 
 // updateDE applies t to d and e modulo m. Both are in (-2m, m) before and after: with m added to a negative one they are in
@@ -125,39 +130,29 @@ func (m *Modulus) updateDE(d, e *signed62, t *matrix) {
 	ce := uint64(t.q)*uint64(d[0]) + uint64(t.r)*uint64(e[0])
 	md -= int64((m.inv62*cd + uint64(md)) & mask62)
 	me -= int64((m.inv62*ce + uint64(me)) & mask62)
-	var dh, dl, eh, el uint64
-	for i := range n {
-		var c uint64
+	var x, y acc
+	for i := range n - 1 {
 		di, ei, mi := d[i], e[i], m.m62[i]
-		h, l := mul(t.u, di)
-		dl, c = bits.Add64(dl, l, 0)
-		dh += h + c
-		h, l = mul(t.v, ei)
-		dl, c = bits.Add64(dl, l, 0)
-		dh += h + c
-		h, l = mulPos(md, mi)
-		dl, c = bits.Add64(dl, l, 0)
-		dh += h + c
-		h, l = mul(t.q, di)
-		el, c = bits.Add64(el, l, 0)
-		eh += h + c
-		h, l = mul(t.r, ei)
-		el, c = bits.Add64(el, l, 0)
-		eh += h + c
-		h, l = mulPos(me, mi)
-		el, c = bits.Add64(el, l, 0)
-		eh += h + c
+		x.add(t.u, di)
+		x.add(t.v, ei)
+		x.add(md, mi)
+		y.add(t.q, di)
+		y.add(t.r, ei)
+		y.add(me, mi)
+		a, b := x.shift(), y.shift()
 		if i > 0 {
-			d[i-1] = int64(dl & mask62)
-			e[i-1] = int64(el & mask62)
+			d[i-1], e[i-1] = a, b
 		}
-		dl = dl>>62 | dh<<2
-		dh = uint64(int64(dh) >> 62)
-		el = el>>62 | eh<<2
-		eh = uint64(int64(eh) >> 62)
 	}
-	d[n-1] = int64(dl)
-	e[n-1] = int64(el)
+	di, ei, mi := d[n-1], e[n-1], m.m62[n-1]
+	x.addSigned(t.u, di)
+	x.addSigned(t.v, ei)
+	x.add(md, mi)
+	y.addSigned(t.q, di)
+	y.addSigned(t.r, ei)
+	y.add(me, mi)
+	d[n-2], e[n-2] = x.shift(), y.shift()
+	d[n-1], e[n-1] = int64(x.lo), int64(y.lo)
 }
 
 // normalize brings d from (-2m, m) to [0, m), negated first if neg.

@@ -63,7 +63,7 @@ func New(m []byte) *Modulus {
 	x.k0 = -inv
 	x.inv62 = inv & mask62
 	// d and e stay in (-2m, m): two bits more than m, sign included.
-	x.limbs = (width + 2 + 61) / 62
+	x.limbs = max(2, (width+2+61)/62)
 	x.m62 = x.split(&x.m)
 	x.r = x.pow2(64 * x.words)
 	x.rr = x.pow2(128 * x.words)

@@ -65,6 +65,7 @@ func newWorld(t testing.TB) *world {
 		Type: verify.TypeAnyAccess, Keys: new(verify.KeyStore),
 	}
 	is.Keys.Store(verify.NewKeySet(entries))
+	is.Keys.Load().Precompute()
 	var err error
 	if w.v, err = verify.NewVerifier([]*verify.Issuer{is}, verify.Options{MaxTokenBytes: 16 << 10}); err != nil {
 		t.Fatal(err)

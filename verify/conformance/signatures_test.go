@@ -125,8 +125,29 @@ type suite struct {
 	accept func(g *group, v *vector, alg jose.Alg) bool
 }
 
-// run checks every vector of every file under every algorithm of the suite.
+// run checks the suite with every kernel that this machine has, forced one after the other.
 func (s suite) run(t *testing.T) {
+	t.Helper()
+	before := verify.ActiveKernels()
+	defer verify.UseKernels(before)
+	for _, name := range verify.KernelNames {
+		if name == "auto" {
+			continue // one of the others
+		}
+		k, err := verify.ChooseKernels(name)
+		if err != nil {
+			t.Logf("kernels %s: %v", name, err)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			verify.UseKernels(k)
+			s.once(t)
+		})
+	}
+}
+
+// once checks every vector of every file under every algorithm of the suite.
+func (s suite) once(t *testing.T) {
 	t.Helper()
 	var got [3]int
 	for _, pattern := range s.files {
@@ -157,6 +178,9 @@ func (s suite) run(t *testing.T) {
 func (s suite) group(t *testing.T, name string, g *group, alg jose.Alg) (accepted int) {
 	t.Helper()
 	key := g.key(t, alg)
+	if key != nil {
+		key.Precompute() // so that the kernel decides, and not the standard library that serves until it is ready
+	}
 	for i := range g.Tests {
 		v := &g.Tests[i]
 		want := v.Result == "valid"

@@ -6,7 +6,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"testing"
 
@@ -257,6 +259,18 @@ func wrongKeyAlg(says string, alg jose.Alg) func(*testing.T, map[int]joseVector,
 	}
 }
 
+// TestMain has everything checked as the program checks it: by the best kernels.
+func TestMain(m *testing.M) {
+	k, err := verify.ChooseKernels("auto")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	verify.UseKernels(k)
+	verify.SetTableBytes(1 << 30)
+	os.Exit(m.Run())
+}
+
 func TestWycheproofJOSE(t *testing.T) {
 	for _, c := range []struct {
 		file             string
@@ -281,6 +295,7 @@ func TestWycheproofJOSE(t *testing.T) {
 			for id, v := range all {
 				if sets[v.group] == nil {
 					sets[v.group] = keySet(t, v.group, keys.Options{})
+					sets[v.group].Precompute()
 				}
 				// A JWE, valid or not, is never accepted: none is expected.
 				want := v.Result == "valid" && v.JWE == nil

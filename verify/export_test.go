@@ -1,5 +1,38 @@
 package verify
 
+import (
+	"errors"
+
+	"sallyport/verify/ecpub"
+	"sallyport/verify/rsapub"
+)
+
+// BreakSelfTest makes the self-test of "rsa", "ecdsa" or "base64" fail until the returned function is called.
+func BreakSelfTest(what string) (mend func()) {
+	before := selfTest
+	err := errors.New("broken by a test")
+	switch what {
+	case "rsa":
+		selfTest.rsa = func(rsapub.Kernel) error { return err }
+	case "ecdsa":
+		selfTest.ecdsa = func(c ecpub.Curve, _ ecpub.Kernel) error {
+			if c == ecpub.P521 {
+				return err
+			}
+			return nil
+		}
+	case "base64":
+		selfTest.base64 = func() error { return err }
+	}
+	return func() { selfTest = before }
+}
+
+// HasTable reports whether k has a table.
+func HasTable(k *Key) bool {
+	s, ok := k.scheme.(*ecdsaScheme)
+	return ok && s.table.Load() != nil
+}
+
 // KnownHeaders returns how many headers s remembers.
 func KnownHeaders(s *KeySet) int {
 	if m := s.headers.Load(); m != nil {

@@ -69,14 +69,22 @@ func (s *rsaScheme) verify(input, sig []byte) bool {
 	if len(sig) != s.size {
 		return false
 	}
+	if s.key == nil {
+		return s.verifyStd(input, sig)
+	}
 	var buf [64]byte
 	d := digest(s.hash, &buf, input)
-	switch {
-	case s.key != nil && s.pss:
+	if s.pss {
 		return s.key.VerifyPSSVarTime(s.hash, d, sig)
-	case s.key != nil:
-		return s.key.VerifyPKCS1v15VarTime(s.hash, d, sig)
-	case s.pss:
+	}
+	return s.key.VerifyPKCS1v15VarTime(s.hash, d, sig)
+}
+
+// verifyStd is apart because the digest escapes to the heap here.
+func (s *rsaScheme) verifyStd(input, sig []byte) bool {
+	var buf [64]byte
+	d := digest(s.hash, &buf, input)
+	if s.pss {
 		// RFC 7518, 3.5: the salt is as long as the hash.
 		return rsa.VerifyPSS(s.pub, s.hash, d, sig, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: s.hash}) == nil
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"os"
 	"testing"
 
 	"sallyport/edge/demo"
@@ -66,6 +67,7 @@ func newWorld(t testing.TB, algs ...jose.Alg) *world {
 		Type: verify.TypeAccessToken, Keys: new(verify.KeyStore), RolesClaim: claims.Path{"roles"},
 	}
 	w.issuer.Keys.Store(verify.NewKeySet(entries))
+	w.issuer.Keys.Load().Precompute()
 	w.remake(t)
 	return w
 }
@@ -142,4 +144,34 @@ func hmacToken(t *testing.T, secret []byte, header, payload string) string {
 		t.Fatal(err)
 	}
 	return token
+}
+
+// TestMain has everything checked as the program checks it: by the best kernels, but for what a test forces.
+func TestMain(m *testing.M) {
+	k, err := verify.ChooseKernels("auto")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	verify.UseKernels(k)
+	verify.SetTableBytes(1 << 30)
+	os.Exit(m.Run())
+}
+
+// withKernels runs test once for each choice of kernels that this machine has.
+func withKernels(t *testing.T, test func(t *testing.T, name string)) {
+	t.Helper()
+	before := verify.ActiveKernels()
+	defer verify.UseKernels(before)
+	for _, name := range verify.KernelNames {
+		k, err := verify.ChooseKernels(name)
+		if err != nil {
+			t.Logf("kernels %s: %v", name, err)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			verify.UseKernels(k)
+			test(t, name)
+		})
+	}
 }

@@ -40,3 +40,20 @@ func KnownHeaders(s *KeySet) int {
 	}
 	return 0
 }
+
+// Hold returns a key like k whose checks say that they have begun, and then wait until gate is closed.
+func Hold(k *Key, began chan<- struct{}, gate <-chan struct{}) *Key {
+	return &Key{alg: k.alg, fingerprint: k.fingerprint, scheme: heldScheme{k.scheme, began, gate}}
+}
+
+type heldScheme struct {
+	scheme
+	began chan<- struct{}
+	gate  <-chan struct{}
+}
+
+func (s heldScheme) verify(input, sig []byte) bool {
+	s.began <- struct{}{}
+	<-s.gate
+	return s.scheme.verify(input, sig)
+}

@@ -260,6 +260,60 @@ func newTestPool(queue int) *verify.Pool {
 	return verify.NewPool(pool.Options{Shards: 2, Queue: queue, PerSource: queue, MaxWait: int64(10 * time.Second), Clock: func() int64 { return int64(time.Since(start)) }})
 }
 
+// The check of a token may still be under way when its key is replaced under the same kid, or when a reload makes the same key
+// anew. Who asks after that is not told how the old one ended.
+func TestCheckUnderOldKeyDecidesForNobodyElse(t *testing.T) {
+	for name, wrong := range map[string]bool{"replaced": true, "made anew": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, jose.ES256)
+			token := w.sign(t, jose.ES256, good())
+			present := w.issuer.Keys.Load()
+			public := w.signers[jose.ES256].Public()
+			if wrong {
+				other, err := demo.NewSigner(jose.ES256, "ES256", 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				public = other.Public()
+			}
+			k, err := verify.NewKey(jose.ES256, public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began, gate := make(chan struct{}), make(chan struct{})
+			w.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "ES256", HasKid: true, Key: verify.Hold(k, began, gate)}}))
+			p := newTestPool(16)
+			v, err := verify.NewVerifier([]*verify.Issuer{w.issuer}, verify.Options{MaxTokenBytes: 16 << 10, Pool: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func() <-chan verify.Reason {
+				done := make(chan verify.Reason, 1)
+				go func() {
+					var tok verify.Token
+					done <- verify.ReasonOf(v.Verify(&tok, []byte(token), now, source))
+				}()
+				return done
+			}
+			first := ask()
+			<-began
+			w.issuer.Keys.Store(present)
+			second := ask()
+			for range 1000 {
+				if p.Stats().Coalesced > 0 || len(second) > 0 {
+					break
+				}
+				time.Sleep(time.Millisecond)
+			}
+			close(gate)
+			<-first
+			if got := <-second; got != verify.ReasonOK {
+				t.Errorf("under the present key: %v, want ok", got)
+			}
+		})
+	}
+}
+
 // Readers, rotation and forgers at once, through cache and pool: no wrong verdict, no mixed identity.
 func TestVerifyUnderConcurrency(t *testing.T) {
 	w := newWorld(t, jose.ES256, jose.HS256, jose.EdDSA)

@@ -101,7 +101,7 @@ func (t *Token) forget() {
 // clear keeps nothing but the job's own memory.
 func (c *signatureCheck) clear() {
 	c.token, c.raw, c.input, c.header, c.keys, c.entry, c.good = nil, nil, nil, nil, nil, nil, false
-	c.job.Work, c.job.Key, c.job.Result = nil, nil, nil
+	c.job.Work, c.job.Key, c.job.Under, c.job.Result = nil, nil, nil, nil
 }
 
 // Verified reports whether the signature was good. The token may still have been refused for what it says.

@@ -186,16 +186,21 @@ func (v *Verifier) checkSignature(tok *Token, raw []byte, hash uint64, now int64
 	if v.opt.Pool == nil {
 		c.Run()
 	} else {
-		c.job.Work, c.job.Key, c.job.Source = c, raw, source
+		// Only a check under the same key says anything about this one: during a rotation or a reload there are others.
+		c.job.Work, c.job.Key, c.job.Under, c.job.Source = c, raw, tok.key, source
 		switch v.opt.Pool.Do(&c.job) {
 		case pool.Ran:
 		case pool.Shared:
-			// An equal token was verified meanwhile, perhaps under another config: it counts like a cache hit, by the same rules.
-			if e := c.job.Result; e != nil && v.recall(tok, e) {
-				tok.cached = false
-				return nil
+			e := c.job.Result
+			if e == nil {
+				return Err(ReasonSignature)
 			}
-			return Err(ReasonSignature)
+			// An equal token was verified meanwhile, perhaps under another config: it counts like a cache hit, by the same rules.
+			if !v.recall(tok, e) {
+				return Err(ReasonUnknownKey) // withdrawn meanwhile
+			}
+			tok.cached = false
+			return nil
 		default:
 			return Err(ReasonVerificationBusy)
 		}

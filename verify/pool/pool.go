@@ -37,7 +37,8 @@ const (
 type Job[R any] struct {
 	Work   Work[R]
 	Hash   uint64     // of Key; chooses the shard
-	Key    []byte     // equal keys are equal work; not changed while Do runs
+	Key    []byte     // equal keys, under equal Unders, are equal work; not changed while Do runs
+	Under  any        // what else the outcome depends on; compared with ==, so it must be comparable
 	Source netip.Addr // whose share this counts against
 	Result R          // of a Shared job
 
@@ -192,10 +193,10 @@ func (s *shard[R]) do(j *Job[R]) Outcome {
 	return j.outcome
 }
 
-// equal returns the job in flight for the same key.
+// equal returns the job in flight for the same work.
 func (s *shard[R]) equal(j *Job[R]) *Job[R] {
 	for o := s.flying[j.Hash]; o != nil; o = o.chain {
-		if bytes.Equal(o.Key, j.Key) {
+		if o.Under == j.Under && bytes.Equal(o.Key, j.Key) {
 			return o
 		}
 	}

@@ -314,6 +314,28 @@ func TestCheckUnderOldKeyDecidesForNobodyElse(t *testing.T) {
 	}
 }
 
+// A check may wait in the pool for seconds. A key that is withdrawn meanwhile opens nothing.
+func TestKeyWithdrawnDuringCheck(t *testing.T) {
+	w, c, _ := cachedWorld(t)
+	token := w.sign(t, jose.ES256, with(map[string]any{"sub": "second"}))
+	k := w.issuer.Keys.Load().Lookup([]byte("ES256"), true, jose.ES256)
+	began, gate := make(chan struct{}), make(chan struct{})
+	w.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "ES256", HasKid: true, Key: verify.Hold(k, began, gate)}}))
+	before := c.Stats()
+	done := make(chan verify.Reason, 1)
+	var tok verify.Token
+	go func() { done <- verify.ReasonOf(w.v.Verify(&tok, []byte(token), now, source)) }()
+	<-began
+	w.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "next", HasKid: true, Key: k}}))
+	close(gate)
+	if got := <-done; got != verify.ReasonUnknownKey || tok.Verified() {
+		t.Errorf("Verify = %v, verified %v; want %v", got, tok.Verified(), verify.ReasonUnknownKey)
+	}
+	if after := c.Stats(); after != before {
+		t.Errorf("it is in the cache: %+v, before %+v", after, before)
+	}
+}
+
 // Readers, rotation and forgers at once, through cache and pool: no wrong verdict, no mixed identity.
 func TestVerifyUnderConcurrency(t *testing.T) {
 	w := newWorld(t, jose.ES256, jose.HS256, jose.EdDSA)

@@ -208,6 +208,9 @@ func (v *Verifier) checkSignature(tok *Token, raw []byte, hash uint64, now int64
 	if !c.good {
 		return Err(ReasonSignature)
 	}
+	if tok.withdrawn() {
+		return Err(ReasonUnknownKey)
+	}
 	if v.opt.Cache != nil {
 		v.opt.Cache.Put(c.Share(), now)
 	}
@@ -215,6 +218,13 @@ func (v *Verifier) checkSignature(tok *Token, raw []byte, hash uint64, now int64
 		c.keys.remember(c.header, &tok.header, tok.key)
 	}
 	return nil
+}
+
+// withdrawn reports whether the key that the signature was checked with has left its issuer's set since it was looked up. The check
+// may have waited for as long as a withdrawn key must not be good for.
+func (t *Token) withdrawn() bool {
+	keys := t.issuer.Keys.Load()
+	return keys != t.check.keys && (keys == nil || keys.Lookup(t.header.Kid, t.header.HasKid, t.header.Alg) != t.key)
 }
 
 func (t *Token) parseHeader(segment []byte) error {

@@ -54,8 +54,10 @@ func (p *Pair) close() {
 type Env struct {
 	Sallyport string // path of the binary under test
 	Against   string // path of the one to compare it with, "" for none
-	Tools     string // folder with the built programs of bench: bare
+	Tools     string // folder with the built programs of bench: bare, and what Tool has built
 	Dir       string // scratch, removed at the end
+
+	processes map[string]*process // of ProcessArm, by path
 }
 
 // A Goal bounds a value from above or below.

@@ -135,8 +135,11 @@ func prepare(opt options) (*Env, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	cleanup := func() { os.RemoveAll(dir) }
 	env := &Env{Tools: filepath.Join(dir, "tools"), Dir: dir, Against: opt.against}
+	cleanup := func() {
+		env.stopProcesses()
+		os.RemoveAll(dir)
+	}
 	if env.Sallyport, err = filepath.Abs(opt.sallyport); err == nil {
 		var out []byte
 		out, err = exec.Command("go", "build", "-o", env.Tools+string(filepath.Separator), "./bench/bare").CombinedOutput()

@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"time"
+
+	"sallyport/bench/arm"
 )
 
 // minPairs is how many pairs a ratio rests on at least.
@@ -132,39 +132,8 @@ func (r *Result) sample(f *Figure, env *Env, runs int) error {
 	return nil
 }
 
-// runLength is how long a short run of a function lasts, about.
-const runLength = 20 * time.Millisecond
-
-// Func makes an Arm of a function; its cost is in nanoseconds of the calling thread for one call. The function must do its
-// work on that thread, and must panic when its result is wrong: what is measured has to be right.
-func Func(f func()) Arm {
-	n := 0
-	return Arm{Run: func() (float64, error) {
-		runtime.LockOSThread() // whose clock is read
-		defer runtime.UnlockOSThread()
-		if n == 0 {
-			n = calibrate(f)
-		}
-		start := threadTime()
-		for range n {
-			f()
-		}
-		return float64(threadTime()-start) / float64(n), nil
-	}}
-}
-
-// calibrate returns how many calls of f take runLength.
-func calibrate(f func()) int {
-	for n := 1; ; n *= 2 {
-		start := time.Now()
-		for range n {
-			f()
-		}
-		if took := time.Since(start); took > runLength/8 {
-			return max(1, int(float64(n)*float64(runLength)/float64(took)))
-		}
-	}
-}
+// Func makes an Arm of a function in this process; see arm.Func.
+func Func(f func()) Arm { return Arm{Run: arm.Func(f)} }
 
 // Compare makes the Ratio of two functions on the same inputs: num's time by den's. A speed-up of new over old is
 // Compare(old, new).

@@ -1,4 +1,4 @@
-package main
+package arm
 
 import (
 	"time"
@@ -10,7 +10,7 @@ import (
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
-		panic("figures: BUG: no clock for the thread: " + err.Error())
+		panic("sallyport: BUG: no clock for the thread: " + err.Error())
 	}
 	return time.Duration(ts.Nano())
 }

@@ -25,6 +25,10 @@ func reexec() { proc.Main() }
 func proxyFigures() []Figure {
 	return []Figure{
 		proxyFigure("hs256-audit-on", AtMost(1.4), proxyOptions{alg: jose.HS256, audit: true}),
+		proxyFigure("rs256-never-seen", AtMost(1.6), proxyOptions{alg: jose.RS256, neverSeen: true}),
+		proxyFigure("es256-never-seen", AtMost(1.7), proxyOptions{alg: jose.ES256, neverSeen: true}),
+		proxyFigure("rs256-cached-audit-off", AtMost(1.15), proxyOptions{alg: jose.RS256}),
+		proxyFigure("rs256-cached-audit-on", AtMost(1.25), proxyOptions{alg: jose.RS256, audit: true}),
 	}
 }
 
@@ -37,8 +41,9 @@ func proxyFigure(name string, goal Goal, opt proxyOptions) Figure {
 }
 
 type proxyOptions struct {
-	alg   jose.Alg
-	audit bool
+	alg       jose.Alg
+	audit     bool
+	neverSeen bool // the claim cache is off; else all tokens fit into it, and have been seen after the first turn
 }
 
 // twoCPUs says what is wrong when proxy and load cannot have a CPU each.
@@ -141,6 +146,8 @@ output = %q
 address = ""
 [log]
 level = "warn"
+[cache]
+size = %q
 `
 
 // sallyport starts a build of sallyport with a config as somebody would write it: a scope, two claim headers, the audit log in a
@@ -159,7 +166,11 @@ func (b *bed) sallyport(binary string, opt proxyOptions) (Arm, error) {
 		if opt.audit {
 			audit = filepath.Join(dir, "audit.log")
 		}
-		config := fmt.Sprintf(proxyConfig, address, corpus.Issuer, corpus.Audience, opt.alg.String(), key, upstream, audit)
+		cache := "64MiB"
+		if opt.neverSeen {
+			cache = "0"
+		}
+		config := fmt.Sprintf(proxyConfig, address, corpus.Issuer, corpus.Audience, opt.alg.String(), key, upstream, audit, cache)
 		path := filepath.Join(dir, "sallyport.toml")
 		return []string{binary, "serve", "-config", path}, os.WriteFile(path, []byte(config), 0o600)
 	})

@@ -1,0 +1,3 @@
+package edpub
+
+const hasIFMA, hasADX = false, false

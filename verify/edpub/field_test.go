@@ -12,7 +12,9 @@ var tight51 = []uint64{0, 1, 18, 19, 1<<50 - 1, 1 << 50, 1<<51 - 20, 1<<51 - 19,
 // operands returns elements of limbs from edges and random ones below 2^width.
 func operands(rng *rand.Rand, edges []uint64, width uint, count int) []element {
 	list := []element{
-		{}, {1}, d2,
+		{},
+		{1},
+		d2,
 		{1<<51 - 19, mask51, mask51, mask51, mask51}, // p
 		{1<<51 - 20, mask51, mask51, mask51, mask51}, // p - 1
 		{1<<51 - 18, mask51, mask51, mask51, mask51}, // p + 1

@@ -8,19 +8,19 @@ import (
 // FuzzVerify compares every kernel with crypto/ed25519. The key is a·B + torsion[small]. With crafted, S is made for an R of
 // r·B + torsion[small/8], and flip then alters one bit; else sig is taken as it is, cut or filled up to the right length.
 func FuzzVerify(f *testing.F) {
-	f.Add(int16(1), byte(0), true, uint16(0), []byte("message"), []byte{1})                // the key is B
-	f.Add(int16(-1), byte(0), true, uint16(0), []byte("message"), []byte{1})               // the key is -B
-	f.Add(int16(0), byte(0), true, uint16(0), []byte{}, []byte{})                          // all is the neutral element
-	f.Add(int16(0), byte(3), true, uint16(0), []byte("message"), []byte{2})                // a key of order 8
-	f.Add(int16(5), byte(1), true, uint16(0), []byte("message"), []byte{2})                // a key with torsion
-	f.Add(int16(5), byte(8*3+1), true, uint16(0), []byte("message"), []byte{2})            // and R too
-	f.Add(int16(7), byte(0), true, uint16(300), []byte("message"), []byte("nonce"))        // one bit wrong
-	f.Add(int16(7), byte(0), false, uint16(0), []byte("message"), []byte{})                // R = 0…, S = 0
-	f.Add(int16(0), byte(1), false, uint16(0), []byte("message"), torsion[1].encode())     // S = 0 and R of small order
-	f.Add(int16(0), byte(1), false, uint16(0), []byte("message"), strangeEncodings()[0])   // R not canonical
-	f.Add(int16(0), byte(0), false, uint16(1), []byte("message"), littleEndian(refL, 64))  // S = 0, R = L
-	f.Add(int16(-3), byte(4), true, uint16(0), []byte("message"), littleEndian(refL, 32))  // r = L
-	f.Add(int16(-300), byte(0), true, uint16(512), []byte("other"), []byte("nonce")) // flip beyond the end
+	f.Add(int16(1), byte(0), true, uint16(0), []byte("message"), []byte{1})               // the key is B
+	f.Add(int16(-1), byte(0), true, uint16(0), []byte("message"), []byte{1})              // the key is -B
+	f.Add(int16(0), byte(0), true, uint16(0), []byte{}, []byte{})                         // all is the neutral element
+	f.Add(int16(0), byte(3), true, uint16(0), []byte("message"), []byte{2})               // a key of order 8
+	f.Add(int16(5), byte(1), true, uint16(0), []byte("message"), []byte{2})               // a key with torsion
+	f.Add(int16(5), byte(8*3+1), true, uint16(0), []byte("message"), []byte{2})           // and R too
+	f.Add(int16(7), byte(0), true, uint16(300), []byte("message"), []byte("nonce"))       // one bit wrong
+	f.Add(int16(7), byte(0), false, uint16(0), []byte("message"), []byte{})               // R = 0…, S = 0
+	f.Add(int16(0), byte(1), false, uint16(0), []byte("message"), torsion[1].encode())    // S = 0 and R of small order
+	f.Add(int16(0), byte(1), false, uint16(0), []byte("message"), strangeEncodings()[0])  // R not canonical
+	f.Add(int16(0), byte(0), false, uint16(1), []byte("message"), littleEndian(refL, 64)) // S = 0, R = L
+	f.Add(int16(-3), byte(4), true, uint16(0), []byte("message"), littleEndian(refL, 32)) // r = L
+	f.Add(int16(-300), byte(0), true, uint16(512), []byte("other"), []byte("nonce"))      // flip beyond the end
 	cache := map[[2]int]*subject{}
 	f.Fuzz(func(t *testing.T, a int16, small byte, crafted bool, flip uint16, message, sig []byte) {
 		a %= 16 // few keys: a table takes a millisecond

@@ -16,8 +16,7 @@ type element [5]uint64
 const mask51 = 1<<51 - 1
 
 var (
-	zero = element{}
-	one  = element{1}
+	one = element{1}
 	// d2 is 2d with d = -121665/121666, the constant of the curve (RFC 8032, 5.1).
 	d2 = element{0x69b9426b2f159, 0x35050762add7a, 0x3cf44c0038052, 0x6738cc7407977, 0x2406d9dc56dff}
 )

@@ -28,8 +28,9 @@ func kernelFigures() []Figure {
 		ecFigure(ecpub.P256, ecpub.IFMA, 8),
 		ecColdFigure(ecpub.P256, ecpub.IFMA, 6),
 		ecFigure(ecpub.P256, ecpub.ADX, 5),
+		ecFigure(ecpub.P256, ecpub.Portable, 2.5), // against the standard library with its assembly
 		{
-			Name: "signature/ES256/portable-vs-std", Goal: AtLeast(2.5),
+			Name: "signature/ES256/portable-vs-std-purego", Goal: AtLeast(2.5),
 			Ratio: CompareTool("ES256/std", "ES256/portable", "portable", "purego"),
 		},
 		ecFigure(ecpub.P384, ecpub.Portable, 5),

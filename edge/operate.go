@@ -50,7 +50,7 @@ func (s *Server) prepareAudit(cfg config.Audit) (*auditHandle, error) {
 		return a, nil
 	}
 	l, err := audit.New(audit.Options{
-		Output: cfg.Output, Buffer: cfg.Buffer, WithQuery: cfg.WithQuery, Dropped: &s.auditDropped,
+		Output: cfg.Output, Buffer: cfg.Buffer, WithQuery: cfg.WithQuery, Keep: cfg.WhenFull == "refuse", Dropped: &s.auditDropped,
 		OnError: func(err error) { s.log.Error("audit: the log has a fault", "error", err) },
 	})
 	if err != nil {

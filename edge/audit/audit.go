@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,7 +49,9 @@ type Options struct {
 	Output    string // "stdout", "stderr" or a file's path
 	Buffer    int    // records that may wait, of meanRecord octets in the mean
 	WithQuery bool
-	Dropped   *atomic.Uint64 // counts the records that were lost, also those of the logs before this one; nil: an own one
+	// Keep keeps what cannot be written and tries again, so that the log fills up; else it is dropped, and there is room again.
+	Keep    bool
+	Dropped *atomic.Uint64 // counts the records that were lost, also those of the logs before this one; nil: an own one
 	// OnError hears of write errors, at most one a second. It must not block.
 	OnError func(error)
 }
@@ -64,6 +67,8 @@ type Log struct {
 	writing int        // octets of the batch that is being written
 	closed  bool
 	wake    chan struct{}
+
+	failing bool // the last write was an error; Run's alone
 
 	outMu   sync.Mutex // guards out and changes of file; held while writing, which may take for ever
 	out     io.Writer
@@ -160,6 +165,9 @@ func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 // flushInterval is how long lines may wait for company: one write for many records.
 const flushInterval = 20 * time.Millisecond
 
+// retryInterval is how long what could not be written waits to be tried again.
+const retryInterval = 250 * time.Millisecond
+
 // Run writes until ctx ends, then writes what is left.
 func (l *Log) Run(ctx context.Context) error {
 	var spare []byte
@@ -177,6 +185,9 @@ func (l *Log) Run(ctx context.Context) error {
 		}
 		spare = l.flush(spare)
 		pause.Reset(flushInterval)
+		if l.failing {
+			pause.Reset(retryInterval)
+		}
 		select {
 		case <-ctx.Done():
 		case <-pause.C:
@@ -185,7 +196,8 @@ func (l *Log) Run(ctx context.Context) error {
 }
 
 // flush writes the pending lines in one write and returns their memory for the next batch. The room they take in the
-// buffer is free again only when they are written, so that the buffer bounds what can be lost.
+// buffer is free again only when they are written, so that the buffer bounds what can be lost. A kept rest goes on at the octet
+// where the write broke off.
 func (l *Log) flush(spare []byte) []byte {
 	l.mu.Lock()
 	batch, n := l.pending, l.ends
@@ -194,18 +206,26 @@ func (l *Log) flush(spare []byte) []byte {
 	if n == 0 {
 		return batch
 	}
-	err := l.write(batch)
+	written, err := l.write(batch)
+	if l.failing = err != nil; err != nil {
+		l.report(fmt.Errorf("audit: cannot write %d records: %w", n, err))
+	}
 	l.mu.Lock()
+	switch {
+	case err == nil:
+	case l.opt.Keep && !l.closed:
+		n = bytes.Count(batch[:written], lineEnd)
+		l.pending = append(batch[written:len(batch):len(batch)], l.pending...)
+		batch = nil
+	default:
+		l.dropped.Add(uint64(n))
+	}
 	l.ends -= n
 	l.writing = 0
 	again := l.ends > 0
 	l.mu.Unlock()
 	if again {
 		l.rouse()
-	}
-	if err != nil {
-		l.dropped.Add(uint64(n))
-		l.report(fmt.Errorf("audit: cannot write %d records: %w", n, err))
 	}
 	if cap(batch) > maxSpare {
 		return nil
@@ -214,7 +234,10 @@ func (l *Log) flush(spare []byte) []byte {
 	return batch
 }
 
-func (l *Log) write(batch []byte) error {
+var lineEnd = []byte("\n")
+
+// write returns how many octets were written.
+func (l *Log) write(batch []byte) (int, error) {
 	l.outMu.Lock()
 	defer l.outMu.Unlock()
 	if l.moved.Swap(false) {
@@ -222,8 +245,7 @@ func (l *Log) write(batch []byte) error {
 			l.report(err)
 		}
 	}
-	_, err := l.out.Write(batch)
-	return err
+	return l.out.Write(batch)
 }
 
 // maxSpare bounds the memory that is kept for the next batch, in octets: after a burst it is given back.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -333,6 +334,71 @@ func TestWriteError(t *testing.T) {
 	l.flush(nil)
 	if l.Dropped() != 6 || out.Len() == 0 {
 		t.Errorf("after the fault: dropped %d, %q written", l.Dropped(), out.String())
+	}
+}
+
+// A tornWriter writes a part and fails until it is mended.
+type tornWriter struct {
+	out    io.Writer
+	part   int
+	mended atomic.Bool
+}
+
+func (w *tornWriter) Write(p []byte) (int, error) {
+	if w.mended.Load() {
+		return w.out.Write(p)
+	}
+	n, _ := w.out.Write(p[:min(len(p), w.part)])
+	w.part = 0
+	return n, errors.New("no space left")
+}
+
+// With Keep a fault of the disk is no way around the log: the buffer fills up, nothing is lost, and writing goes on where it broke off.
+func TestKeepsWhatCannotBeWritten(t *testing.T) {
+	var out bytes.Buffer
+	w := &tornWriter{out: &out, part: 500} // one record and a bit
+	l := open(t, Options{Output: "stderr", Buffer: 16, Keep: true})
+	l.out = w
+	taken := 0
+	log := func() bool {
+		r := testRecord()
+		r.Status = taken
+		if !l.Log(r) {
+			return false
+		}
+		taken++
+		return true
+	}
+	for range 5 {
+		log()
+	}
+	stop := run(t, l)
+	for deadline := time.Now().Add(10 * time.Second); !l.Full() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		log()
+	}
+	time.Sleep(3 * flushInterval)
+	if !l.Full() || log() {
+		t.Errorf("there is room while nothing can be written: %d records taken, %d dropped", taken, l.Dropped())
+	}
+	w.mended.Store(true)
+	for deadline := time.Now().Add(10 * time.Second); l.Full() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	}
+	if !log() {
+		t.Error("there is no room once everything can be written again")
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	n := 0
+	for line := range strings.Lines(out.String()) {
+		var m struct{ Status int }
+		if err := json.Unmarshal([]byte(line), &m); err != nil || m.Status != n {
+			t.Fatalf("line %d is %q: %v", n, line, err)
+		}
+		n++
+	}
+	if n != taken || l.Dropped() != 1 {
+		t.Errorf("%d records are written and %d dropped, want %d and 1", n, l.Dropped(), taken)
 	}
 }
 

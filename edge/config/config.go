@@ -311,7 +311,8 @@ type Audit struct {
 	// no misspelt word is taken for one. A file that is new gets mode 0600.
 	Output string `toml:"output"`
 	// WhenFull is what happens when records come faster than they can be written: "drop" (default) counts and drops them,
-	// "refuse" answers with 503 rather than forward what is not written down.
+	// "refuse" answers with 503 rather than forward what is not written down; what cannot be written for a fault, such as a
+	// disk that is full, is kept and tried again, and fills the buffer.
 	WhenFull string `toml:"when_full"`
 	// Buffer is how many records may wait to be written. 16 to 1048576, default 16384.
 	Buffer int `toml:"buffer"`

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -696,6 +697,7 @@ func TestAuditAndMetrics(t *testing.T) {
 		check(1, key, want)
 	}
 	check(2, "reason", "bad_request")
+	check(2, "detail", "request line is malformed")
 	resp, err := http.Get(p.server.AdminURL() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -713,6 +715,35 @@ func TestAuditAndMetrics(t *testing.T) {
 	}
 	if resp, err := http.Get(p.server.AdminURL() + "/readyz"); err != nil || resp.StatusCode != 200 {
 		t.Errorf("readyz: %v %v", resp, err)
+	}
+}
+
+// The audit record says which of the things that a reason stands for it was, and nothing of the token in doing so.
+func TestAuditHasDetail(t *testing.T) {
+	up := newRecorder(t)
+	p := newProxy(t, up.addr(), baseRoutes)
+	want := []string{"iss is none of the configured issuers", "exp has passed; the signature was not checked", "no Authorization field"}
+	get := "GET /api/x HTTP/1.1\r\nHost: a\r\n"
+	for _, request := range []string{
+		get + "Authorization: Bearer " + p.token(t, map[string]any{"iss": "other"}) + "\r\n\r\n",
+		get + "Authorization: Bearer " + p.token(t, map[string]any{"exp": 1}) + "\r\n\r\n",
+		get + "\r\n",
+	} {
+		p.send(t, request)
+	}
+	var got []string
+	for deadline := time.Now().Add(3 * time.Second); len(got) < len(want) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		got = nil
+		data, _ := os.ReadFile(filepath.Join(p.dir, "audit.log"))
+		for line := range bytes.Lines(data) {
+			var r struct{ Detail string }
+			if json.Unmarshal(line, &r) == nil {
+				got = append(got, r.Detail)
+			}
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("details %q, want %q", got, want)
 	}
 }
 

@@ -257,7 +257,7 @@ func (x *exchange) fillRecord(status int, took time.Duration) {
 	r := &x.rec
 	r.Time, r.Duration, r.Status = x.start, took, status
 	r.RequestID = x.requestID()
-	r.Verdict, r.Reason = a.verdict, x.reason.String()
+	r.Verdict, r.Reason, r.Detail = a.verdict, x.reason.String(), x.dec.Detail
 	r.Method, r.Host, r.Path, r.Query = x.req.Method, x.dec.Host, x.dec.Path, x.dec.Query
 	if x.peer.IsValid() {
 		x.peerBuf = x.peer.AppendTo(x.peerBuf[:0])

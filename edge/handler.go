@@ -95,13 +95,13 @@ func (h *handler) headRead(header *fasthttp.RequestHeader) fasthttp.RequestConfi
 
 // framingError answers bytes that never became a request: wire's verdict, fasthttp's own limits, time-outs.
 func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
-	reason := verify.ReasonBadRequest
+	reason, detail := verify.ReasonBadRequest, ""
 	var we *wire.Error
 	var small *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	switch {
 	case errors.As(err, &we):
-		reason = reasonForStatus(we.Status)
+		reason, detail = reasonForStatus(we.Status), we.Text
 	case errors.As(err, &small):
 		reason = verify.ReasonHeaderTooLarge
 	case errors.As(err, &netErr) && netErr.Timeout():
@@ -110,7 +110,7 @@ func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 	ctx.Response.Reset()
 	x := acquireExchange(h, ctx)
 	x.unparsed = true
-	x.reason = reason
+	x.reason, x.dec.Detail = reason, detail
 	x.refuse(ctx)
 	ctx.SetConnectionClose()
 	x.finish(ctx.Response.StatusCode())

@@ -718,6 +718,32 @@ func TestAuditAndMetrics(t *testing.T) {
 	}
 }
 
+// The time that a request waited for a connection to its upstream is not taken from its client's for the body.
+func TestBodyTimeBeginsWithTheBody(t *testing.T) {
+	up := newRecorder(t)
+	held := make(chan struct{})
+	up.answer(func(request string) string {
+		if strings.HasPrefix(request, "GET") {
+			<-held
+		}
+		return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	})
+	routes := "max_connections = 1\n" + strings.Replace(baseRoutes, `read_timeout = "1s"`, `read_timeout = "100ms"`, 1)
+	p := newProxy(t, up.addr(), routes)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.send(t, "GET /public/x HTTP/1.1\r\nHost: a\r\n\r\n") })
+	for len(up.take()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { close(held) })
+	size := 60 << 10 // more than is read with the head
+	answer := p.send(t, fmt.Sprintf("POST /public/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size)))
+	if got := statuses(answer); !slices.Equal(got, []string{"200"}) {
+		t.Errorf("%q, want 200", answer)
+	}
+	wg.Wait()
+}
+
 // The audit record says which of the things that a reason stands for it was, and nothing of the token in doing so.
 func TestAuditHasDetail(t *testing.T) {
 	up := newRecorder(t)

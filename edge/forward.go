@@ -20,11 +20,15 @@ func (x *exchange) forward(ctx *fasthttp.RequestCtx) verify.Reason {
 	x.up.HEAD = string(x.req.Method) == "HEAD"
 	x.up.Idempotent = idempotent(x.req.Method)
 	x.up.BodyLen, x.up.MaxBody, x.up.Body = x.bodyLen, x.rs.maxBody, nil
+	var body *bodyReader
 	if x.bodyLen != 0 {
-		body := &bodyReader{conn: x.wire, timeout: x.h.conns.cfg.ReadTimeout, start: x.start}
+		body = &bodyReader{server: x.server, conn: x.wire, timeout: x.h.conns.cfg.ReadTimeout}
 		x.up.Body, x.up.Interrupt = body, body.interrupt
 	}
 	if err := x.send(); err != nil {
+		if body != nil && body.panicked.Load() {
+			return verify.ReasonInternal
+		}
 		return upstreamReason(err)
 	}
 	x.rs.metrics.Upstream(time.Since(x.decided))
@@ -204,20 +208,32 @@ func (x *exchange) connectionNames(name []byte) bool {
 // A bodyReader reads the client's body. Each read gets a new deadline, and the whole must come at minBodyRate at least, so
 // that a client cannot hold an upstream by sending a byte now and then.
 type bodyReader struct {
-	conn    *wire.Conn
-	timeout time.Duration
-	start   time.Time
-	renewed time.Time
-	n       int64
-	stopped atomic.Bool
+	server   *Server
+	conn     *wire.Conn
+	timeout  time.Duration
+	start    time.Time // of the first Read: what came before, the pool or the way to the upstream, was not the client's time
+	renewed  time.Time
+	n        int64
+	stopped  atomic.Bool
+	panicked atomic.Bool
 }
 
 // minBodyRate is in bytes a second, after the first timeout.
 const minBodyRate = 1 << 10
 
-// Read implements io.Reader.
-func (b *bodyReader) Read(p []byte) (int, error) {
+// Read implements io.Reader. It recovers from panics, because large bodies are read by a goroutine that h1 starts.
+func (b *bodyReader) Read(p []byte) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			b.panicked.Store(true)
+			b.server.panicked("while reading a request body", v)
+			n, err = 0, errPanicked
+		}
+	}()
 	now := time.Now()
+	if b.start.IsZero() {
+		b.start = now
+	}
 	allowed := b.timeout + time.Duration(b.n/minBodyRate)*time.Second
 	deadline := min(now.Add(b.timeout).Sub(b.start), allowed)
 	if now.Sub(b.renewed) > b.timeout/8 {
@@ -229,7 +245,7 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	if b.stopped.Load() {
 		return 0, errInterrupted
 	}
-	n, err := b.conn.ReadBody(p)
+	n, err = b.conn.ReadBody(p)
 	b.n += int64(n)
 	return n, err
 }

@@ -158,6 +158,19 @@ func TestPanicInStreamEndsResponse(t *testing.T) {
 	}
 }
 
+// A large request body is read by a goroutine of its own, where nobody else would recover. The upload ends; the process goes on.
+func TestPanicInUploadEndsRequest(t *testing.T) {
+	s := &Server{log: slog.New(slog.DiscardHandler), metrics: metrics.New(metrics.Gauges{})}
+	body := &bodyReader{server: s, timeout: time.Second} // of no connection, which cannot be
+	n, err := body.Read(make([]byte, 10))
+	if n != 0 || err != errPanicked || !body.panicked.Load() {
+		t.Errorf("Read = %d, %v, panicked %v; want 0, %v, true", n, err, body.panicked.Load(), errPanicked)
+	}
+	if got := figure(t, s.metrics, "sallyport_panics_total"); got != "1" {
+		t.Errorf("%s panics are counted, want 1", got)
+	}
+}
+
 // checkInternal counts the records of internal errors in an audit log.
 func checkInternal(t *testing.T, file string, want int) {
 	t.Helper()

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 
 	"sallyport/edge/config"
@@ -268,6 +270,19 @@ func describe(set *claims.Set, now int64) []string {
 	return out
 }
 
+// printable returns s with escapes for what does not print: what a token says must not speak to the terminal.
+func printable(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		if strconv.IsPrint(c) {
+			b.WriteRune(c)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(c), "'"))
+	}
+	return b.String()
+}
+
 // Write prints the explanation for a person.
 func (ex *Explanation) Write(w io.Writer) {
 	verdict := "refused"
@@ -276,7 +291,7 @@ func (ex *Explanation) Write(w io.Writer) {
 	}
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(w, "%-10s %s\n", name, value)
+			fmt.Fprintf(w, "%-10s %s\n", name, printable(value))
 		}
 	}
 	line("route", ex.Route)

@@ -117,3 +117,18 @@ func TestExplainContactsNobody(t *testing.T) {
 		t.Errorf("without -config: exit status %d, %q", code, stderr)
 	}
 }
+
+// What an unverified token says does not speak to the terminal: it could write another verdict over the true one.
+func TestExplainShowsNoControlCharacters(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.write(t)
+	b64 := base64.RawURLEncoding.EncodeToString
+	token := b64([]byte(`{"alg":"ES256","typ":"at+jwt"}`)) + "." + b64([]byte("{\"iss\":\"test\",\"sub\":\"a\u009b2Jb\u202ec\x7f\u00e9\"}")) + ".AAAA"
+	var stdout, stderr strings.Builder
+	runExplain([]string{"-config", s.path, "-path", "/api/x"}, strings.NewReader(token), &stdout, &stderr)
+	want := `sub = "a\u009b2Jb\u202ec\x7fé"`
+	if !strings.Contains(stdout.String(), want) {
+		t.Errorf("%q, want %q in it; %s", stdout.String(), want, stderr.String())
+	}
+}

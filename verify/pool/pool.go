@@ -255,7 +255,9 @@ func (s *shard[R]) tell(j, followers *Job[R], done bool) {
 	outcome := retry
 	var result R
 	if done {
-		outcome, result = Shared, j.Work.Share()
+		if r, ok := shared(j.Work); ok {
+			outcome, result = Shared, r
+		}
 	}
 	for f := followers; f != nil; {
 		next := f.also // f is its caller's again once it is awake
@@ -263,6 +265,12 @@ func (s *shard[R]) tell(j, followers *Job[R], done bool) {
 		f.wake <- struct{}{}
 		f = next
 	}
+}
+
+// shared calls Share, whose panic, with others waiting, is theirs no more than that of Run: they try by themselves.
+func shared[R any](w Work[R]) (result R, ok bool) {
+	defer func() { ok = recover() == nil && ok }()
+	return w.Share(), true
 }
 
 // refuse wakes a job that did not run. Its followers, who may be of other sources, try by themselves.

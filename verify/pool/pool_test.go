@@ -335,3 +335,40 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	t.Logf("ran %d, shared %d, refused %d", outcomes[Ran].Load(), outcomes[Shared].Load(), outcomes[Refused].Load())
 }
+
+// badShare is Work whose outcome cannot be shared.
+type badShare struct{ task }
+
+func (*badShare) Share() int { panic("no outcome") }
+
+// A panic of Share leaves no follower waiting for ever, and ends no goroutine of the pool's: who follows does the work alone.
+func TestShareThatPanics(t *testing.T) {
+	for _, queued := range []bool{false, true} {
+		p, c := newPool(16, 8)
+		if queued {
+			spend(t, p, c)
+		}
+		began, gate := make(chan struct{}), make(chan struct{})
+		first, second := make(chan Outcome, 1), make(chan Outcome, 1)
+		go func() {
+			defer func() { _ = recover() }()
+			first <- p.Do(&Job[int]{Work: &badShare{task{run: func() { close(began); <-gate }}}, Key: []byte("a"), Source: sourceA})
+		}()
+		<-began
+		go func() { second <- p.Do(job("a", sourceB, 1, nil)) }()
+		for p.Stats().Coalesced == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		close(gate)
+		for name, done := range map[string]chan Outcome{"leader": first, "follower": second} {
+			select {
+			case got := <-done:
+				if got != Ran {
+					t.Errorf("queued %v: the %s's outcome is %v, want Ran", queued, name, got)
+				}
+			case <-time.After(5 * time.Second):
+				t.Fatalf("queued %v: the %s still waits", queued, name)
+			}
+		}
+	}
+}

@@ -85,10 +85,16 @@ const DefaultWidth = 8
 // baseWidth is the window of the tables of B. They share the caches with those of the keys and with the program.
 const baseWidth = 8
 
-var baseTable = sync.OnceValue(func() *table {
-	x, y := basePoint()
-	return newTable(x, y, baseWidth)
-})
+var (
+	baseTable = sync.OnceValue(func() *table {
+		x, y := basePoint()
+		return newTable(x, y, baseWidth)
+	})
+	baseTableIFMA = sync.OnceValue(func() *tableIFMA {
+		x, y := basePoint()
+		return newTableIFMA(newTable(x, y, baseWidth))
+	})
+)
 
 // basePoint returns B: y is 4/5 and x is even (RFC 8032, 5.1).
 func basePoint() (x, y *big.Int) {
@@ -105,7 +111,9 @@ type PublicKey struct {
 	kernel Kernel
 	key    [PublicKeySize]byte // as it was given, for the hash
 
-	b, q *table // of B and of -A
+	// The tables of B and of -A for the one kernel.
+	b, q         *table
+	bIFMA, qIFMA *tableIFMA
 }
 
 // NewPublicKey makes a key of its encoding, 32 octets, which it copies, and builds its table for kernel k, which must be
@@ -133,11 +141,18 @@ func NewPublicKeyWidth(key []byte, k Kernel, width int) (*PublicKey, error) {
 	}
 	x.Sub(fieldPrime, x).Mod(x, fieldPrime) // -A
 	p := &PublicKey{kernel: k, key: [PublicKeySize]byte(key)}
+	if k == IFMA {
+		p.bIFMA, p.qIFMA = baseTableIFMA(), newTableIFMA(newTable(x, y, width))
+		return p, nil
+	}
 	p.b, p.q = baseTable(), newTable(x, y, width)
 	return p, nil
 }
 
 // MemSize returns the memory that the key alone holds, in bytes.
 func (p *PublicKey) MemSize() int {
+	if p.kernel == IFMA {
+		return p.qIFMA.size()
+	}
 	return p.q.size()
 }

@@ -15,13 +15,27 @@ type sumKernel struct {
 
 // sumKernels returns all that this machine can run, and the twins of the others.
 func sumKernels() []sumKernel {
-	return []sumKernel{
+	ifma := func(q *xy, width int) any { return newTableIFMA(newTable(q.x, q.y, width)) }
+	list := []sumKernel{
 		{
 			"portable",
 			func(q *xy, width int) any { return newTable(q.x, q.y, width) },
 			func(p *point, b, q any, s, k *scalar) { p.sumVarTime(b.(*table), q.(*table), s, k) },
 		},
+		{"ifma twin", ifma, func(p *point, b, q any, s, k *scalar) {
+			var terms [maxTermsIFMA]laneTerm
+			n := termsIFMA(&terms, b.(*tableIFMA), q.(*tableIFMA), s, k)
+			var out [15]uint64
+			sumTwin(&out, &terms, uint64(n/8))
+			p.setLimbs(&out)
+		}},
 	}
+	if hasIFMA {
+		list = append(list, sumKernel{"ifma", ifma, func(p *point, b, q any, s, k *scalar) {
+			p.sumIFMAVarTime(b.(*tableIFMA), q.(*tableIFMA), s, k)
+		}})
+	}
+	return list
 }
 
 // affine returns p in reduced affine coordinates.

@@ -17,7 +17,11 @@ func (p *PublicKey) VerifyVarTime(message, sig []byte) bool {
 	}
 	p.hash(&k, r, message)
 	var sum point
-	sum.sumVarTime(p.b, p.q, &s, &k)
+	if p.kernel == IFMA {
+		sum.sumIFMAVarTime(p.bIFMA, p.qIFMA, &s, &k)
+	} else {
+		sum.sumVarTime(p.b, p.q, &s, &k)
+	}
 	return sum.encodeVarTime() == *r
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 func TestVerifyAllocs(t *testing.T) {
-	s := newRelated(t, big.NewInt(12345), 0, DefaultWidth)
+	s := newRelated(t, big.NewInt(12345), 0, 8)
 	for _, size := range []int{0, 460, 16384} {
 		message := make([]byte, size)
 		sig, _ := s.craft(big.NewInt(77), 0, message)

@@ -145,6 +145,6 @@ func sumTwin(z *[15]uint64, terms *[maxTermsIFMA]laneTerm, steps uint64) {
 		}
 	}
 	for i, f := range [3][2]*element{{&e.e, &e.f}, {&e.g, &e.h}, {&e.f, &e.g}} {
-		(*element)(z[5*i : 5*i+5]).mul52(f[0], f[1])
+		(*element)(z[5*i:5*i+5]).mul52(f[0], f[1])
 	}
 }

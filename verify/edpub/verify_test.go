@@ -137,7 +137,7 @@ func TestVerify(t *testing.T) {
 
 func TestVerifyRejectsBitFlips(t *testing.T) {
 	priv := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
-	s := newSubject(t, priv.Public().(ed25519.PublicKey), DefaultWidth)
+	s := newSubject(t, priv.Public().(ed25519.PublicKey), 8)
 	message := []byte("message")
 	sig := ed25519.Sign(priv, message)
 	for bit := range 8 * len(sig) {
@@ -153,7 +153,7 @@ func TestVerifyRejectsBitFlips(t *testing.T) {
 		}
 	}
 	// Another key.
-	other := newSubject(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, 32)).Public().(ed25519.PublicKey), DefaultWidth)
+	other := newSubject(t, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{8}, 32)).Public().(ed25519.PublicKey), 7)
 	if other.check(t, message, sig) {
 		t.Error("accepted under another key")
 	}

@@ -72,11 +72,11 @@ func (a *xy) add(b *xy) *xy {
 	one := big.NewInt(1)
 	dx := new(big.Int).Add(one, t)
 	dy := new(big.Int).Sub(one, t)
-	dx.ModInverse(dx.Mod(dx, refP), refP)
-	dy.ModInverse(dy.Mod(dy, refP), refP)
+	inv := m(dx, dy) // one inversion for both denominators
+	inv.ModInverse(inv, refP)
 	return &xy{
-		m(dx, new(big.Int).Add(m(a.x, b.y), m(b.x, a.y))),
-		m(dy, new(big.Int).Add(m(a.y, b.y), m(a.x, b.x))),
+		m(m(inv, dy), new(big.Int).Add(m(a.x, b.y), m(b.x, a.y))),
+		m(m(inv, dx), new(big.Int).Add(m(a.y, b.y), m(a.x, b.x))),
 	}
 }
 

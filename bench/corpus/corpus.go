@@ -18,6 +18,8 @@ const (
 	Audience = "https://api.example.com"
 	Kid      = "bench-1"
 	Path     = "/api/orders/1"
+	// ClockSkew is in seconds.
+	ClockSkew = 10
 )
 
 // A Corpus is one key and tokens that it signed.

@@ -6,7 +6,7 @@ STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT = $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 FUZZTIME ?= 20s
 # Modules of their own: their dependencies never enter ours.
-NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod))
+NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compare/go.mod))
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 

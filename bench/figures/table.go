@@ -6,6 +6,7 @@ import "slices"
 func table() []Figure {
 	return slices.Concat(
 		kernelFigures(),
+		verifierFigures(),
 		allocFigures(),
 		proxyFigures(),
 	)

@@ -54,6 +54,18 @@ func twoCPUs() string {
 	return ""
 }
 
+// pinTo ties the calling goroutine to a thread on the CPU number i of those that this process may use.
+func pinTo(i int) (undo func(), err error) {
+	cpus, err := proc.CPUs()
+	if err != nil {
+		return nil, err
+	}
+	if i >= len(cpus) {
+		return nil, fmt.Errorf("there are %d CPUs", len(cpus))
+	}
+	return proc.Pin(cpus[i])
+}
+
 func cpuRatio(opt proxyOptions) func(*Env) (Pair, error) {
 	return func(env *Env) (p Pair, err error) {
 		b := &bed{env: env}

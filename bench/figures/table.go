@@ -7,6 +7,7 @@ func table() []Figure {
 	return slices.Concat(
 		kernelFigures(),
 		verifierFigures(),
+		cacheFigures(),
 		allocFigures(),
 		proxyFigures(),
 	)

@@ -4,10 +4,11 @@ import (
 	"errors"
 
 	"sallyport/verify/ecpub"
+	"sallyport/verify/edpub"
 	"sallyport/verify/rsapub"
 )
 
-// BreakSelfTest makes the self-test of "rsa", "ecdsa" or "base64" fail until the returned function is called.
+// BreakSelfTest makes the self-test of "rsa", "ecdsa", "eddsa" or "base64" fail until the returned function is called.
 func BreakSelfTest(what string) (mend func()) {
 	before := selfTest
 	err := errors.New("broken by a test")
@@ -21,6 +22,8 @@ func BreakSelfTest(what string) (mend func()) {
 			}
 			return nil
 		}
+	case "eddsa":
+		selfTest.eddsa = func(edpub.Kernel) error { return err }
 	case "base64":
 		selfTest.base64 = func() error { return err }
 	}
@@ -29,8 +32,13 @@ func BreakSelfTest(what string) (mend func()) {
 
 // HasTable reports whether k has a table.
 func HasTable(k *Key) bool {
-	s, ok := k.scheme.(*ecdsaScheme)
-	return ok && s.table.Load() != nil
+	switch s := k.scheme.(type) {
+	case *ecdsaScheme:
+		return s.table.load() != nil
+	case *ed25519Scheme:
+		return s.table.load() != nil
+	}
+	return false
 }
 
 // KnownHeaders returns how many headers s remembers.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"sallyport/verify/ecpub"
+	"sallyport/verify/edpub"
 	"sallyport/verify/jose"
 	"sallyport/verify/rsapub"
 )
@@ -16,6 +17,7 @@ import (
 type Kernels struct {
 	RSA    rsapub.Kernel // 2048 to 4096 bits; 0: crypto/rsa
 	ECDSA  ecpub.Kernel  // on P-256; P-384 and P-521 have the portable one alone. 0: crypto/ecdsa
+	EdDSA  edpub.Kernel  // Ed25519, which has no ADX kernel: it is the portable one then. 0: crypto/ed25519
 	Base64 bool          // base64url by AVX-512 VBMI
 }
 
@@ -32,17 +34,17 @@ func ChooseKernels(name string) (Kernels, error) {
 	var k Kernels
 	switch name {
 	case "auto":
-		return tested(Kernels{RSA: rsapub.Available()[0], ECDSA: ecpub.Best(ecpub.P256), Base64: jose.HasVector()})
+		return tested(Kernels{RSA: rsapub.Available()[0], ECDSA: ecpub.Best(ecpub.P256), EdDSA: edpub.Best(), Base64: jose.HasVector()})
 	case "portable":
-		k = Kernels{RSA: rsapub.Portable, ECDSA: ecpub.Portable}
+		k = Kernels{RSA: rsapub.Portable, ECDSA: ecpub.Portable, EdDSA: edpub.Portable}
 	case "adx":
-		k = Kernels{RSA: rsapub.ADX, ECDSA: ecpub.ADX}
+		k = Kernels{RSA: rsapub.ADX, ECDSA: ecpub.ADX, EdDSA: edpub.Portable}
 	case "ifma":
-		k = Kernels{RSA: rsapub.IFMA, ECDSA: ecpub.IFMA, Base64: jose.HasVector()}
+		k = Kernels{RSA: rsapub.IFMA, ECDSA: ecpub.IFMA, EdDSA: edpub.IFMA, Base64: jose.HasVector()}
 	default:
 		return Kernels{}, fmt.Errorf("verify: cannot use kernels %q: unknown (allowed: %s)", name, strings.Join(KernelNames, ", "))
 	}
-	if !rsapub.Supported(k.RSA) || !ecpub.Supported(ecpub.P256, k.ECDSA) {
+	if !rsapub.Supported(k.RSA) || !ecpub.Supported(ecpub.P256, k.ECDSA) || !edpub.Supported(k.EdDSA) {
 		return Kernels{}, fmt.Errorf("verify: cannot use kernels %q: this processor does not have what they need", name)
 	}
 	good, err := tested(k)
@@ -56,8 +58,9 @@ func ChooseKernels(name string) (Kernels, error) {
 var selfTest = struct {
 	rsa    func(rsapub.Kernel) error
 	ecdsa  func(ecpub.Curve, ecpub.Kernel) error
+	eddsa  func(edpub.Kernel) error
 	base64 func() error
-}{rsapub.SelfTest, ecpub.SelfTest, jose.SelfTest}
+}{rsapub.SelfTest, ecpub.SelfTest, edpub.SelfTest, jose.SelfTest}
 
 // tested returns k without what fails its self-test, and why.
 func tested(k Kernels) (Kernels, error) {
@@ -70,6 +73,9 @@ func tested(k Kernels) (Kernels, error) {
 			errs, k.ECDSA = append(errs, err), 0
 			break
 		}
+	}
+	if err := selfTest.eddsa(k.EdDSA); err != nil {
+		errs, k.EdDSA = append(errs, err), 0
 	}
 	if k.Base64 {
 		if err := selfTest.base64(); err != nil {
@@ -87,19 +93,22 @@ func kernelOf(c ecpub.Curve, k ecpub.Kernel) ecpub.Kernel {
 	return k
 }
 
-// String names the kernels: "rsa=ifma ecdsa=ifma base64=vbmi".
+// String names the kernels: "rsa=ifma ecdsa=ifma ed25519=ifma base64=vbmi".
 func (k Kernels) String() string {
-	rsa, ecdsa, base64 := "std", "std", "portable"
+	rsa, ecdsa, ed25519, base64 := "std", "std", "std", "portable"
 	if k.RSA != 0 {
 		rsa = k.RSA.String()
 	}
 	if k.ECDSA != 0 {
 		ecdsa = k.ECDSA.String()
 	}
+	if k.EdDSA != 0 {
+		ed25519 = k.EdDSA.String()
+	}
 	if k.Base64 {
 		base64 = "vbmi"
 	}
-	return "rsa=" + rsa + " ecdsa=" + ecdsa + " base64=" + base64
+	return "rsa=" + rsa + " ecdsa=" + ecdsa + " ed25519=" + ed25519 + " base64=" + base64
 }
 
 var kernels atomic.Pointer[Kernels]
@@ -116,22 +125,4 @@ func ActiveKernels() Kernels {
 		return *k
 	}
 	return Kernels{}
-}
-
-// Tables of multiples of keys take memory, and are built only while all of them together stay below a bound.
-var tableBytes, maxTableBytes atomic.Int64
-
-// SetTableBytes bounds the memory of all keys' tables. A key that finds no room stays with the standard library.
-func SetTableBytes(n int64) { maxTableBytes.Store(n) }
-
-// TableBytes returns how much the tables take.
-func TableBytes() int64 { return tableBytes.Load() }
-
-// reserveTable takes n bytes and reports whether there was room.
-func reserveTable(n int64) bool {
-	if tableBytes.Add(n) > maxTableBytes.Load() {
-		tableBytes.Add(-n)
-		return false
-	}
-	return true
 }

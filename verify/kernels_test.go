@@ -14,11 +14,11 @@ func TestChooseKernels(t *testing.T) {
 	if k, err := verify.ChooseKernels("std"); err != nil || k != (verify.Kernels{}) {
 		t.Errorf("std: %v, %v; want the standard library", k, err)
 	}
-	if k, err := verify.ChooseKernels("portable"); err != nil || k.String() != "rsa=portable ecdsa=portable base64=portable" {
+	if k, err := verify.ChooseKernels("portable"); err != nil || k.String() != "rsa=portable ecdsa=portable ed25519=portable base64=portable" {
 		t.Errorf("portable: %v, %v", k, err)
 	}
-	if k, err := verify.ChooseKernels("auto"); err != nil || k.RSA == 0 || k.ECDSA == 0 {
-		t.Errorf("auto: %v, %v; want a kernel for both", k, err)
+	if k, err := verify.ChooseKernels("auto"); err != nil || k.RSA == 0 || k.ECDSA == 0 || k.EdDSA == 0 {
+		t.Errorf("auto: %v, %v; want a kernel for each", k, err)
 	}
 	for _, bad := range []string{"", "IFMA", "std ", "none"} {
 		if k, err := verify.ChooseKernels(bad); err == nil || k != (verify.Kernels{}) || !strings.Contains(err.Error(), "allowed: auto, std") {
@@ -34,9 +34,10 @@ func TestChooseKernelsDropsWhatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, want := range map[string]verify.Kernels{
-		"rsa":    {ECDSA: all.ECDSA, Base64: all.Base64},
-		"ecdsa":  {RSA: all.RSA, Base64: all.Base64},
-		"base64": {RSA: all.RSA, ECDSA: all.ECDSA},
+		"rsa":    {ECDSA: all.ECDSA, EdDSA: all.EdDSA, Base64: all.Base64},
+		"ecdsa":  {RSA: all.RSA, EdDSA: all.EdDSA, Base64: all.Base64},
+		"eddsa":  {RSA: all.RSA, ECDSA: all.ECDSA, Base64: all.Base64},
+		"base64": {RSA: all.RSA, ECDSA: all.ECDSA, EdDSA: all.EdDSA},
 	} {
 		mend := verify.BreakSelfTest(what)
 		k, err := verify.ChooseKernels("auto")
@@ -57,18 +58,25 @@ func TestChooseKernelsDropsWhatFails(t *testing.T) {
 // Tables are built within their bound, serve the same verdicts as the standard library does without them, and are given back
 // with their key.
 func TestKeyTablesAreBounded(t *testing.T) {
+	for _, alg := range []jose.Alg{jose.ES256, jose.ES384, jose.ES512, jose.EdDSA} {
+		t.Run(alg.String(), func(t *testing.T) { testKeyTable(t, alg) })
+	}
+}
+
+func testKeyTable(t *testing.T, alg jose.Alg) {
+	t.Helper()
 	defer verify.SetTableBytes(1 << 30)
 	runtime.GC()
 	key := func() *verify.Key {
 		t.Helper()
-		k, err := verify.NewKey(jose.ES256, signerOf(t, jose.ES256).Public())
+		k, err := verify.NewKey(alg, signerOf(t, alg).Public())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return k
 	}
 	input := []byte("input")
-	sig, err := signerOf(t, jose.ES256).Signature(input)
+	sig, err := signerOf(t, alg).Signature(input)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,26 +156,6 @@ func hashOf(alg jose.Alg) crypto.Hash {
 	return crypto.SHA512
 }
 
-type ed25519Scheme struct{ pub ed25519.PublicKey }
-
-func newEd25519(alg jose.Alg, pub ed25519.PublicKey) (scheme, []byte, error) {
-	if err := fits(alg, jose.EdDSA, jose.Ed25519); err != nil {
-		return nil, nil, err
-	}
-	if len(pub) != ed25519.PublicKeySize {
-		return nil, nil, errors.New("Ed25519 key is not of 32 octets")
-	}
-	if err := checkEd25519(pub); err != nil {
-		return nil, nil, err
-	}
-	own := bytes.Clone(pub)
-	return ed25519Scheme{own}, own, nil
-}
-
-func (s ed25519Scheme) verify(input, sig []byte) bool {
-	return len(sig) == ed25519.SignatureSize && ed25519.Verify(s.pub, input, sig)
-}
-
 type ed448Scheme struct{ pub ed448.PublicKey }
 
 func newEd448(alg jose.Alg, pub ed448.PublicKey) (scheme, []byte, error) {

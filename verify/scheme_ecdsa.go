@@ -6,9 +6,6 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"math/big"
-	"runtime"
-	"sync"
-	"sync/atomic"
 
 	"sallyport/verify/ecpub"
 	"sallyport/verify/jose"
@@ -24,9 +21,7 @@ type ecdsaScheme struct {
 	hash   crypto.Hash
 	size   int // octets of r and of s
 	point  []byte
-
-	build sync.Once
-	table atomic.Pointer[ecpub.PublicKey]
+	table  keyTable[ecpub.PublicKey]
 }
 
 func newECDSA(alg jose.Alg, pub *ecdsa.PublicKey) (scheme, []byte, error) {
@@ -62,27 +57,12 @@ func newECDSA(alg jose.Alg, pub *ecdsa.PublicKey) (scheme, []byte, error) {
 
 // precompute implements precomputer.
 func (s *ecdsaScheme) precompute() {
-	if s.kernel == 0 {
-		return
+	if s.kernel != 0 {
+		s.table.build(func() (*ecpub.PublicKey, error) {
+			return ecpub.NewPublicKey(s.curve, s.point, s.kernel)
+		}, (*ecpub.PublicKey).MemSize)
 	}
-	s.build.Do(func() {
-		if !reserveTable(maxTable) {
-			return
-		}
-		table, err := ecpub.NewPublicKey(s.curve, s.point, s.kernel)
-		if err != nil {
-			tableBytes.Add(-maxTable)
-			return // the point was checked, so this is a bug; the standard library goes on
-		}
-		size := int64(table.MemSize())
-		tableBytes.Add(size - maxTable)
-		runtime.AddCleanup(s, func(size int64) { tableBytes.Add(-size) }, size)
-		s.table.Store(table)
-	})
 }
-
-// maxTable is what no table of a key exceeds, in bytes.
-const maxTable = 512 << 10
 
 func (s *ecdsaScheme) verify(input, sig []byte) bool {
 	if len(sig) != 2*s.size {
@@ -90,7 +70,7 @@ func (s *ecdsaScheme) verify(input, sig []byte) bool {
 	}
 	var buf [64]byte
 	d := digest(s.hash, &buf, input)
-	if t := s.table.Load(); t != nil {
+	if t := s.table.load(); t != nil {
 		if ok, decided := t.VerifyVarTime(d, sig); decided {
 			return ok
 		}

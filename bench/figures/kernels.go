@@ -7,10 +7,12 @@ import (
 	"sallyport/bench/arm"
 	"sallyport/bench/signatures"
 	"sallyport/verify/ecpub"
+	"sallyport/verify/edpub"
 	"sallyport/verify/rsapub"
 )
 
-// kernelFigures are speed-ups of one signature check over the standard library: its time by ours, without hashing the input.
+// kernelFigures are speed-ups of one signature check over the standard library: its time by ours, without hashing the
+// input but for Ed25519.
 func kernelFigures() []Figure {
 	return []Figure{
 		rsaFigure(2048, rsapub.IFMA, 4.5),
@@ -35,6 +37,24 @@ func kernelFigures() []Figure {
 		},
 		ecFigure(ecpub.P384, ecpub.Portable, 5),
 		ecFigure(ecpub.P521, ecpub.Portable, 5),
+		edFigure(edpub.IFMA, AtLeast(4)),
+		edFigure(edpub.Portable, Goal{}),
+	}
+}
+
+// edFigure hashes the message on both sides, as Ed25519 does it as part of a check.
+func edFigure(k edpub.Kernel, goal Goal) Figure {
+	return Figure{
+		Name: fmt.Sprintf("signature/Ed25519/%s-vs-std", k), Goal: goal,
+		Lacks: func() string { return lacksKernel(edpub.Supported(k), k) },
+		Ratio: func(*Env) (Pair, error) {
+			l, err := signatures.NewEd25519()
+			if err != nil {
+				return Pair{}, err
+			}
+			own, err := l.Kernel(k)
+			return Pair{Num: Func(l.Std()), Den: Func(own)}, err
+		},
 	}
 }
 

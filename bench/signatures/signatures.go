@@ -5,6 +5,7 @@ package signatures
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -15,6 +16,7 @@ import (
 	"math/big"
 
 	"sallyport/verify/ecpub"
+	"sallyport/verify/edpub"
 	"sallyport/verify/rsapub"
 )
 
@@ -115,6 +117,45 @@ func (l *ECDSA) Kernel(k ecpub.Kernel) (func(), error) {
 		ok, decided := key.VerifyVarTime(l.digests[i], l.sigs[i])
 		return ok && decided
 	}), nil
+}
+
+// Ed25519 is one key with signatures over messages of the length of a JWT's signing input.
+type Ed25519 struct {
+	pub      ed25519.PublicKey
+	messages [][]byte
+	sigs     [][]byte
+}
+
+// messageLen is that of the signing input of a small access token, in octets.
+const messageLen = 460
+
+// NewEd25519 makes a key and its signatures.
+func NewEd25519() (*Ed25519, error) {
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("signatures: cannot make key: %w", err)
+	}
+	l := &Ed25519{pub: pub}
+	for range Count {
+		m := make([]byte, messageLen)
+		rand.Read(m)
+		l.messages, l.sigs = append(l.messages, m), append(l.sigs, ed25519.Sign(key, m))
+	}
+	return l, nil
+}
+
+// Std returns a function that verifies the next signature by crypto/ed25519.
+func (l *Ed25519) Std() func() {
+	return inTurn(func(i int) bool { return ed25519.Verify(l.pub, l.messages[i], l.sigs[i]) })
+}
+
+// Kernel returns a function that verifies the next signature by a kernel.
+func (l *Ed25519) Kernel(k edpub.Kernel) (func(), error) {
+	key, err := edpub.NewPublicKey(l.pub, k)
+	if err != nil {
+		return nil, err
+	}
+	return inTurn(func(i int) bool { return key.VerifyVarTime(l.messages[i], l.sigs[i]) }), nil
 }
 
 // inTurn calls verify with each index in turn. A refusal is a fault of what is measured.

@@ -376,7 +376,7 @@ type Verification struct {
 	QueuePerSource int `toml:"queue_per_source"`
 	// MaxWait is how long a request may wait. "1ms" to "30s", default "1s".
 	MaxWait time.Duration `toml:"max_wait"`
-	// KeyTables bounds the memory of what is precomputed for elliptic-curve keys, some 400 KiB each, which makes their
+	// KeyTables bounds the memory of what is precomputed for elliptic-curve keys, 220 to 512 KiB each, which makes their
 	// signatures cheaper to check several times over. A key that finds no room is checked by the standard library. "0" to
 	// "64GiB", default "64MiB". SIGHUP changes it for keys that come later.
 	KeyTables Size `toml:"key_tables"`

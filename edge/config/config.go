@@ -208,7 +208,7 @@ type Route struct {
 	Host string `toml:"host"`
 	// Path is "/a/b" for exactly that, "/a/*" for /a and all below it, or "/*" for everything; required. It must be as
 	// requests are once they are canonical: no "//", no dot segments, no escapes but those needed and in upper case, no
-	// query.
+	// query; and no segment may stand for more than 256 octets.
 	Path string `toml:"path"`
 	// Methods are those that it is for, of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and QUERY. Default: all of these.
 	// No other route may have the same host, path and method. A path that has routes, but none for the method, is

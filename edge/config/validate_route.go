@@ -55,7 +55,8 @@ func (v *validator) routeMatch(r *Route, path string) {
 		v.fault(path+".path", "is required (allowed: \"/a/b\" for exactly that, \"/a/*\" for it and all below, \"/*\" for everything)")
 	case !validRoutePath(r.Path):
 		v.fault(path+".path", "%q can never match: requests are brought to canonical form first "+
-			"(allowed: begins with /, no //, . or .., no query, no needless escapes, \"*\" only as a last /*)", r.Path)
+			"(allowed: begins with /, no //, . or .., no query, no needless escapes, segments of at most %d octets, \"*\" only as a last /*)",
+			r.Path, maxSegment)
 	}
 	v.once(path+".methods", r.Methods)
 	for i, m := range r.Methods {
@@ -178,7 +179,10 @@ func validRouteHost(host string) bool {
 		!strings.HasPrefix(host, ".") && !strings.HasSuffix(host, ".") && !strings.Contains(host, "..")
 }
 
-// validRoutePath accepts what route.Canonical leaves as it is (FuzzRoutePath holds the two together).
+// maxSegment is what a segment of a route's path has at most, in octets, its escapes counted as what they stand for.
+const maxSegment = 256
+
+// validRoutePath accepts what route.Compile accepts (FuzzRoutePath holds the two together).
 func validRoutePath(path string) bool {
 	body, prefix := strings.CutSuffix(path, "/*")
 	if prefix && body == "" {
@@ -190,6 +194,9 @@ func validRoutePath(path string) bool {
 	for _, segment := range strings.Split(body[1:], "/") {
 		rest := strings.TrimLeft(segment, ".")
 		if segment == "." || segment == ".." || (rest != segment && strings.HasPrefix(rest, ";")) {
+			return false
+		}
+		if len(segment)-2*strings.Count(segment, "%") > maxSegment {
 			return false
 		}
 	}

@@ -31,10 +31,14 @@ func (h *head) parse(b []byte, lim *Limits) (int, *Error) {
 		at += 2
 	}
 	end := bytes.IndexByte(b[at:], '\n')
+	line := end
 	if end < 0 {
-		if len(b)-at > lim.URI+32 {
-			return 0, refuse(414, "request target is too long")
-		}
+		line = len(b) - at
+	}
+	if line > lim.URI+32 { // whether its end has come or not
+		return 0, refuse(414, "request target is too long")
+	}
+	if end < 0 {
 		return 0, tooLong(b, lim)
 	}
 	if v := h.requestLine(b[at:at+end], lim); v != nil {

@@ -231,6 +231,7 @@ func FuzzConn(f *testing.F) {
 	}
 	f.Add([]byte("GET http://A# HTTP/1.0\r\nHost:A\r\n\r\n"), 9) // a fragment behind an absolute-form target passed
 	f.Add(bytes.Repeat([]byte("O"), 1100), 12)                   // a line without an end was refused in one piece only
+	f.Add(append(bytes.Repeat([]byte("0"), 1100), '\n'), 75)     // 400 in one piece, 414 in several
 	f.Fuzz(func(t *testing.T, input []byte, piece int) {
 		if piece < 1 || len(input) > 8<<10 {
 			return

@@ -31,7 +31,6 @@ TEXT ·mul40(SB), NOSPLIT, $0-40
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+32(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -39,13 +38,14 @@ TEXT ·mul40(SB), NOSPLIT, $0-40
 	VPXORQ Z3, Z3, Z3
 	VPXORQ Z4, Z4, Z4
 	MOVQ   n+16(FP), DI
+	MOVQ   rows+32(FP), CX
 
 row:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z5, Z30, Z0
 	VPMADD52LUQ  Z6, Z30, Z1
 	VPMADD52LUQ  Z7, Z30, Z2
@@ -65,11 +65,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z10, Z31, Z0
@@ -168,7 +168,7 @@ carried:
 	RET
 
 // func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, rows uint64, times uint64)
-// Requires: AVX, AVX512F, AVX512IFMA, BMI2
+// Requires: AVX, AVX512F, AVX512IFMA, BMI2, CMOV
 TEXT ·sqr40(SB), NOSPLIT, $8-40
 	MOVQ      times+32(FP), BP
 	MOVQ      x+0(FP), DI
@@ -197,7 +197,6 @@ again:
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -206,12 +205,47 @@ again:
 	VPXORQ Z4, Z4, Z4
 	MOVQ   n+8(FP), DI
 
-row:
+	// Twice the digits above the first eight, below 2^52 again.
+	VPBROADCASTQ R8, Z31
+	VALIGNQ      $0x07, Z8, Z9, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z9, Z9
+	VPANDQ       Z31, Z9, Z9
+	VPORQ        Z30, Z9, Z9
+	VALIGNQ      $0x07, Z7, Z8, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z8, Z8
+	VPANDQ       Z31, Z8, Z8
+	VPORQ        Z30, Z8, Z8
+	VALIGNQ      $0x07, Z6, Z7, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z7, Z7
+	VPANDQ       Z31, Z7, Z7
+	VPORQ        Z30, Z7, Z7
+	VALIGNQ      $0x07, Z5, Z6, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z6, Z6
+	VPANDQ       Z31, Z6, Z6
+	VPORQ        Z30, Z6, Z6
+
+	// Rows 0 to 7, if there are so many.
+	MOVQ    rows+24(FP), CX
+	SUBQ    $0x00, CX
+	JLE     squared
+	MOVL    $0x00000008, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z6, K2, Z6
+	VPSLLQ $0x01, Z6, K2, Z6
+
+rows0:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z5, Z30, Z0
 	VPMADD52LUQ  Z6, Z30, Z1
 	VPMADD52LUQ  Z7, Z30, Z2
@@ -231,45 +265,331 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z10, Z31, Z0
-	VPXORQ       Z15, Z15, Z15
-	VPMADD52HUQ  Z5, Z30, Z15
-	VPMADD52LUQ  Z11, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z10, Z31, Z15
-	VPADDQ       Z15, Z0, Z0
-	VPXORQ       Z16, Z16, Z16
-	VPMADD52HUQ  Z6, Z30, Z16
-	VPMADD52LUQ  Z12, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z11, Z31, Z16
-	VPADDQ       Z16, Z1, Z1
-	VPXORQ       Z17, Z17, Z17
-	VPMADD52HUQ  Z7, Z30, Z17
-	VPMADD52LUQ  Z13, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z12, Z31, Z17
-	VPADDQ       Z17, Z2, Z2
-	VPXORQ       Z18, Z18, Z18
-	VPMADD52HUQ  Z8, Z30, Z18
-	VPMADD52LUQ  Z14, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z13, Z31, Z18
-	VPADDQ       Z18, Z3, Z3
-	VPXORQ       Z15, Z15, Z15
-	VPMADD52HUQ  Z9, Z30, Z15
-	VALIGNQ.Z    $0x01, Z4, Z4, K1, Z4
-	VPMADD52HUQ  Z14, Z31, Z15
-	VPADDQ       Z15, Z4, Z4
-	DECQ         CX
-	JNZ          row
+	VPMADD52LUQ Z10, Z31, Z0
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z5, Z30, Z15
+	VPMADD52LUQ Z11, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z10, Z31, Z15
+	VPADDQ      Z15, Z0, Z0
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52HUQ Z6, Z30, Z16
+	VPMADD52LUQ Z12, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z11, Z31, Z16
+	VPADDQ      Z16, Z1, Z1
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52HUQ Z7, Z30, Z17
+	VPMADD52LUQ Z13, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z12, Z31, Z17
+	VPADDQ      Z17, Z2, Z2
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52HUQ Z8, Z30, Z18
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z13, Z31, Z18
+	VPADDQ      Z18, Z3, Z3
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z9, Z30, Z15
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPMADD52HUQ Z14, Z31, Z15
+	VPADDQ      Z15, Z4, Z4
+	DECQ        CX
+	JNZ         rows0
+
+	// Rows 8 to 15, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x08, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 64(AX), Z6
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z7, K2, Z7
+	VPSLLQ $0x01, Z7, K2, Z7
+
+rows1:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z6, Z30, Z1
+	VPMADD52LUQ  Z7, Z30, Z2
+	VPMADD52LUQ  Z8, Z30, Z3
+	VPMADD52LUQ  Z9, Z30, Z4
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z10, Z31, Z0
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52LUQ Z11, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z10, Z31, Z15
+	VPADDQ      Z15, Z0, Z0
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52HUQ Z6, Z30, Z16
+	VPMADD52LUQ Z12, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z11, Z31, Z16
+	VPADDQ      Z16, Z1, Z1
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52HUQ Z7, Z30, Z17
+	VPMADD52LUQ Z13, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z12, Z31, Z17
+	VPADDQ      Z17, Z2, Z2
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52HUQ Z8, Z30, Z18
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z13, Z31, Z18
+	VPADDQ      Z18, Z3, Z3
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z9, Z30, Z15
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPMADD52HUQ Z14, Z31, Z15
+	VPADDQ      Z15, Z4, Z4
+	DECQ        CX
+	JNZ         rows1
+
+	// Rows 16 to 23, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x10, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 128(AX), Z7
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z8, K2, Z8
+	VPSLLQ $0x01, Z8, K2, Z8
+
+rows2:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z7, Z30, Z2
+	VPMADD52LUQ  Z8, Z30, Z3
+	VPMADD52LUQ  Z9, Z30, Z4
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z10, Z31, Z0
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52LUQ Z11, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z10, Z31, Z15
+	VPADDQ      Z15, Z0, Z0
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52LUQ Z12, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z11, Z31, Z16
+	VPADDQ      Z16, Z1, Z1
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52HUQ Z7, Z30, Z17
+	VPMADD52LUQ Z13, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z12, Z31, Z17
+	VPADDQ      Z17, Z2, Z2
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52HUQ Z8, Z30, Z18
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z13, Z31, Z18
+	VPADDQ      Z18, Z3, Z3
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z9, Z30, Z15
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPMADD52HUQ Z14, Z31, Z15
+	VPADDQ      Z15, Z4, Z4
+	DECQ        CX
+	JNZ         rows2
+
+	// Rows 24 to 31, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x18, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 192(AX), Z8
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z9, K2, Z9
+	VPSLLQ $0x01, Z9, K2, Z9
+
+rows3:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z8, Z30, Z3
+	VPMADD52LUQ  Z9, Z30, Z4
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z10, Z31, Z0
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52LUQ Z11, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z10, Z31, Z15
+	VPADDQ      Z15, Z0, Z0
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52LUQ Z12, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z11, Z31, Z16
+	VPADDQ      Z16, Z1, Z1
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52LUQ Z13, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z12, Z31, Z17
+	VPADDQ      Z17, Z2, Z2
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52HUQ Z8, Z30, Z18
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z13, Z31, Z18
+	VPADDQ      Z18, Z3, Z3
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z9, Z30, Z15
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPMADD52HUQ Z14, Z31, Z15
+	VPADDQ      Z15, Z4, Z4
+	DECQ        CX
+	JNZ         rows3
+
+	// Rows 32 to 39, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x20, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 256(AX), Z9
+
+rows4:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z9, Z30, Z4
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z10, Z31, Z0
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52LUQ Z11, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z10, Z31, Z15
+	VPADDQ      Z15, Z0, Z0
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52LUQ Z12, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z11, Z31, Z16
+	VPADDQ      Z16, Z1, Z1
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52LUQ Z13, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z12, Z31, Z17
+	VPADDQ      Z17, Z2, Z2
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z13, Z31, Z18
+	VPADDQ      Z18, Z3, Z3
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z9, Z30, Z15
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPMADD52HUQ Z14, Z31, Z15
+	VPADDQ      Z15, Z4, Z4
+	DECQ        CX
+	JNZ         rows4
+
+squared:
 	MOVQ         x+0(FP), DI
 	VPBROADCASTQ R13, K2, Z0
 
@@ -373,7 +693,6 @@ TEXT ·mul64(SB), NOSPLIT, $0-40
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+32(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -384,13 +703,14 @@ TEXT ·mul64(SB), NOSPLIT, $0-40
 	VPXORQ Z6, Z6, Z6
 	VPXORQ Z7, Z7, Z7
 	MOVQ   n+16(FP), DI
+	MOVQ   rows+32(FP), CX
 
 row:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z8, Z30, Z0
 	VPMADD52LUQ  Z9, Z30, Z1
 	VPMADD52LUQ  Z10, Z30, Z2
@@ -413,11 +733,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z16, Z31, Z0
@@ -555,7 +875,7 @@ carried:
 	RET
 
 // func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, rows uint64, times uint64)
-// Requires: AVX, AVX512F, AVX512IFMA, BMI2
+// Requires: AVX, AVX512F, AVX512IFMA, BMI2, CMOV
 TEXT ·sqr64(SB), NOSPLIT, $8-40
 	MOVQ      times+32(FP), BP
 	MOVQ      x+0(FP), DI
@@ -590,7 +910,6 @@ again:
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -602,12 +921,62 @@ again:
 	VPXORQ Z7, Z7, Z7
 	MOVQ   n+8(FP), DI
 
-row:
+	// Twice the digits above the first eight, below 2^52 again.
+	VPBROADCASTQ R8, Z31
+	VALIGNQ      $0x07, Z14, Z15, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z15, Z15
+	VPANDQ       Z31, Z15, Z15
+	VPORQ        Z30, Z15, Z15
+	VALIGNQ      $0x07, Z13, Z14, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z14, Z14
+	VPANDQ       Z31, Z14, Z14
+	VPORQ        Z30, Z14, Z14
+	VALIGNQ      $0x07, Z12, Z13, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z13, Z13
+	VPANDQ       Z31, Z13, Z13
+	VPORQ        Z30, Z13, Z13
+	VALIGNQ      $0x07, Z11, Z12, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z12, Z12
+	VPANDQ       Z31, Z12, Z12
+	VPORQ        Z30, Z12, Z12
+	VALIGNQ      $0x07, Z10, Z11, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z11, Z11
+	VPANDQ       Z31, Z11, Z11
+	VPORQ        Z30, Z11, Z11
+	VALIGNQ      $0x07, Z9, Z10, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z10, Z10
+	VPANDQ       Z31, Z10, Z10
+	VPORQ        Z30, Z10, Z10
+	VALIGNQ      $0x07, Z8, Z9, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z9, Z9
+	VPANDQ       Z31, Z9, Z9
+	VPORQ        Z30, Z9, Z9
+
+	// Rows 0 to 7, if there are so many.
+	MOVQ    rows+24(FP), CX
+	SUBQ    $0x00, CX
+	JLE     squared
+	MOVL    $0x00000008, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z9, K2, Z9
+	VPSLLQ $0x01, Z9, K2, Z9
+
+rows0:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z8, Z30, Z0
 	VPMADD52LUQ  Z9, Z30, Z1
 	VPMADD52LUQ  Z10, Z30, Z2
@@ -630,63 +999,691 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z16, Z31, Z0
-	VPXORQ       Z24, Z24, Z24
-	VPMADD52HUQ  Z8, Z30, Z24
-	VPMADD52LUQ  Z17, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z16, Z31, Z24
-	VPADDQ       Z24, Z0, Z0
-	VPXORQ       Z25, Z25, Z25
-	VPMADD52HUQ  Z9, Z30, Z25
-	VPMADD52LUQ  Z18, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z17, Z31, Z25
-	VPADDQ       Z25, Z1, Z1
-	VPXORQ       Z26, Z26, Z26
-	VPMADD52HUQ  Z10, Z30, Z26
-	VPMADD52LUQ  Z19, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z18, Z31, Z26
-	VPADDQ       Z26, Z2, Z2
-	VPXORQ       Z27, Z27, Z27
-	VPMADD52HUQ  Z11, Z30, Z27
-	VPMADD52LUQ  Z20, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z19, Z31, Z27
-	VPADDQ       Z27, Z3, Z3
-	VPXORQ       Z24, Z24, Z24
-	VPMADD52HUQ  Z12, Z30, Z24
-	VPMADD52LUQ  Z21, Z31, Z5
-	VALIGNQ      $0x01, Z4, Z5, Z4
-	VPMADD52HUQ  Z20, Z31, Z24
-	VPADDQ       Z24, Z4, Z4
-	VPXORQ       Z25, Z25, Z25
-	VPMADD52HUQ  Z13, Z30, Z25
-	VPMADD52LUQ  Z22, Z31, Z6
-	VALIGNQ      $0x01, Z5, Z6, Z5
-	VPMADD52HUQ  Z21, Z31, Z25
-	VPADDQ       Z25, Z5, Z5
-	VPXORQ       Z26, Z26, Z26
-	VPMADD52HUQ  Z14, Z30, Z26
-	VPMADD52LUQ  Z23, Z31, Z7
-	VALIGNQ      $0x01, Z6, Z7, Z6
-	VPMADD52HUQ  Z22, Z31, Z26
-	VPADDQ       Z26, Z6, Z6
-	VPXORQ       Z27, Z27, Z27
-	VPMADD52HUQ  Z15, Z30, Z27
-	VALIGNQ.Z    $0x01, Z7, Z7, K1, Z7
-	VPMADD52HUQ  Z23, Z31, Z27
-	VPADDQ       Z27, Z7, Z7
-	DECQ         CX
-	JNZ          row
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z8, Z30, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z9, Z30, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z10, Z30, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z11, Z30, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z12, Z30, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows0
+
+	// Rows 8 to 15, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x08, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 64(AX), Z9
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z10, K2, Z10
+	VPSLLQ $0x01, Z10, K2, Z10
+
+rows1:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z9, Z30, Z1
+	VPMADD52LUQ  Z10, Z30, Z2
+	VPMADD52LUQ  Z11, Z30, Z3
+	VPMADD52LUQ  Z12, Z30, Z4
+	VPMADD52LUQ  Z13, Z30, Z5
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z9, Z30, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z10, Z30, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z11, Z30, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z12, Z30, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows1
+
+	// Rows 16 to 23, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x10, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 128(AX), Z10
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z11, K2, Z11
+	VPSLLQ $0x01, Z11, K2, Z11
+
+rows2:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z10, Z30, Z2
+	VPMADD52LUQ  Z11, Z30, Z3
+	VPMADD52LUQ  Z12, Z30, Z4
+	VPMADD52LUQ  Z13, Z30, Z5
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z10, Z30, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z11, Z30, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z12, Z30, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows2
+
+	// Rows 24 to 31, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x18, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 192(AX), Z11
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z12, K2, Z12
+	VPSLLQ $0x01, Z12, K2, Z12
+
+rows3:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z11, Z30, Z3
+	VPMADD52LUQ  Z12, Z30, Z4
+	VPMADD52LUQ  Z13, Z30, Z5
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z11, Z30, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z12, Z30, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows3
+
+	// Rows 32 to 39, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x20, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 256(AX), Z12
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z13, K2, Z13
+	VPSLLQ $0x01, Z13, K2, Z13
+
+rows4:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z12, Z30, Z4
+	VPMADD52LUQ  Z13, Z30, Z5
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52HUQ Z12, Z30, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows4
+
+	// Rows 40 to 47, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x28, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 320(AX), Z13
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z14, K2, Z14
+	VPSLLQ $0x01, Z14, K2, Z14
+
+rows5:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z13, Z30, Z5
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52HUQ Z13, Z30, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows5
+
+	// Rows 48 to 55, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x30, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 384(AX), Z14
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z15, K2, Z15
+	VPSLLQ $0x01, Z15, K2, Z15
+
+rows6:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z14, Z30, Z6
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52HUQ Z14, Z30, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows6
+
+	// Rows 56 to 63, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x38, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 448(AX), Z15
+
+rows7:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z15, Z30, Z7
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z17, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z16, Z31, Z24
+	VPADDQ      Z24, Z0, Z0
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z18, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z17, Z31, Z25
+	VPADDQ      Z25, Z1, Z1
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z19, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z18, Z31, Z26
+	VPADDQ      Z26, Z2, Z2
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52LUQ Z20, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z19, Z31, Z27
+	VPADDQ      Z27, Z3, Z3
+	VPXORQ      Z24, Z24, Z24
+	VPMADD52LUQ Z21, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z20, Z31, Z24
+	VPADDQ      Z24, Z4, Z4
+	VPXORQ      Z25, Z25, Z25
+	VPMADD52LUQ Z22, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z21, Z31, Z25
+	VPADDQ      Z25, Z5, Z5
+	VPXORQ      Z26, Z26, Z26
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z22, Z31, Z26
+	VPADDQ      Z26, Z6, Z6
+	VPXORQ      Z27, Z27, Z27
+	VPMADD52HUQ Z15, Z30, Z27
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPMADD52HUQ Z23, Z31, Z27
+	VPADDQ      Z27, Z7, Z7
+	DECQ        CX
+	JNZ         rows7
+
+squared:
 	MOVQ         x+0(FP), DI
 	VPBROADCASTQ R13, K2, Z0
 
@@ -817,7 +1814,6 @@ TEXT ·mul80(SB), NOSPLIT, $0-40
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+32(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -830,13 +1826,14 @@ TEXT ·mul80(SB), NOSPLIT, $0-40
 	VPXORQ Z8, Z8, Z8
 	VPXORQ Z9, Z9, Z9
 	MOVQ   n+16(FP), DI
+	MOVQ   rows+32(FP), CX
 
 row:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z10, Z30, Z0
 	VPMADD52LUQ  Z11, Z30, Z1
 	VPMADD52LUQ  Z12, Z30, Z2
@@ -861,11 +1858,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z20, Z31, Z0
@@ -1029,7 +2026,7 @@ carried:
 	RET
 
 // func sqr80(x *[80]uint64, n *[80]uint64, k0 uint64, rows uint64, times uint64)
-// Requires: AVX, AVX512F, AVX512IFMA, BMI2
+// Requires: AVX, AVX512F, AVX512IFMA, BMI2, CMOV
 TEXT ·sqr80(SB), NOSPLIT, $8-40
 	MOVQ      times+32(FP), BP
 	MOVQ      x+0(FP), DI
@@ -1067,7 +2064,6 @@ again:
 
 	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
 	VPXORQ Z1, Z1, Z1
@@ -1081,12 +2077,72 @@ again:
 	VPXORQ Z9, Z9, Z9
 	MOVQ   n+8(FP), DI
 
-row:
+	// Twice the digits above the first eight, below 2^52 again.
+	VPBROADCASTQ R8, Z31
+	VALIGNQ      $0x07, Z18, Z19, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z19, Z19
+	VPANDQ       Z31, Z19, Z19
+	VPORQ        Z30, Z19, Z19
+	VALIGNQ      $0x07, Z17, Z18, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z18, Z18
+	VPANDQ       Z31, Z18, Z18
+	VPORQ        Z30, Z18, Z18
+	VALIGNQ      $0x07, Z16, Z17, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z17, Z17
+	VPANDQ       Z31, Z17, Z17
+	VPORQ        Z30, Z17, Z17
+	VALIGNQ      $0x07, Z15, Z16, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z16, Z16
+	VPANDQ       Z31, Z16, Z16
+	VPORQ        Z30, Z16, Z16
+	VALIGNQ      $0x07, Z14, Z15, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z15, Z15
+	VPANDQ       Z31, Z15, Z15
+	VPORQ        Z30, Z15, Z15
+	VALIGNQ      $0x07, Z13, Z14, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z14, Z14
+	VPANDQ       Z31, Z14, Z14
+	VPORQ        Z30, Z14, Z14
+	VALIGNQ      $0x07, Z12, Z13, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z13, Z13
+	VPANDQ       Z31, Z13, Z13
+	VPORQ        Z30, Z13, Z13
+	VALIGNQ      $0x07, Z11, Z12, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z12, Z12
+	VPANDQ       Z31, Z12, Z12
+	VPORQ        Z30, Z12, Z12
+	VALIGNQ      $0x07, Z10, Z11, Z30
+	VPSRLQ       $0x33, Z30, Z30
+	VPSLLQ       $0x01, Z11, Z11
+	VPANDQ       Z31, Z11, Z11
+	VPORQ        Z30, Z11, Z11
+
+	// Rows 0 to 7, if there are so many.
+	MOVQ    rows+24(FP), CX
+	SUBQ    $0x00, CX
+	JLE     squared
+	MOVL    $0x00000008, BX
+	CMPQ    CX, BX
+	CMOVQGT BX, CX
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z11, K2, Z11
+	VPSLLQ $0x01, Z11, K2, Z11
+
+rows0:
 	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
+	ADDQ         $0x08, SI
 	VPMADD52LUQ  Z10, Z30, Z0
 	VPMADD52LUQ  Z11, Z30, Z1
 	VPMADD52LUQ  Z12, Z30, Z2
@@ -1111,75 +2167,991 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z20, Z31, Z0
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z10, Z30, Z29
-	VPMADD52LUQ  Z21, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z20, Z31, Z29
-	VPADDQ       Z29, Z0, Z0
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z11, Z30, Z29
-	VPMADD52LUQ  Z22, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z21, Z31, Z29
-	VPADDQ       Z29, Z1, Z1
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z12, Z30, Z29
-	VPMADD52LUQ  Z23, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z22, Z31, Z29
-	VPADDQ       Z29, Z2, Z2
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z13, Z30, Z29
-	VPMADD52LUQ  Z24, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z23, Z31, Z29
-	VPADDQ       Z29, Z3, Z3
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z14, Z30, Z29
-	VPMADD52LUQ  Z25, Z31, Z5
-	VALIGNQ      $0x01, Z4, Z5, Z4
-	VPMADD52HUQ  Z24, Z31, Z29
-	VPADDQ       Z29, Z4, Z4
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z15, Z30, Z29
-	VPMADD52LUQ  Z26, Z31, Z6
-	VALIGNQ      $0x01, Z5, Z6, Z5
-	VPMADD52HUQ  Z25, Z31, Z29
-	VPADDQ       Z29, Z5, Z5
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z16, Z30, Z29
-	VPMADD52LUQ  Z27, Z31, Z7
-	VALIGNQ      $0x01, Z6, Z7, Z6
-	VPMADD52HUQ  Z26, Z31, Z29
-	VPADDQ       Z29, Z6, Z6
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z17, Z30, Z29
-	VPMADD52LUQ  Z28, Z31, Z8
-	VALIGNQ      $0x01, Z7, Z8, Z7
-	VPMADD52HUQ  Z27, Z31, Z29
-	VPADDQ       Z29, Z7, Z7
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z18, Z30, Z29
-	VPMADD52LUQ  576(DI), Z31, Z9
-	VALIGNQ      $0x01, Z8, Z9, Z8
-	VPMADD52HUQ  Z28, Z31, Z29
-	VPADDQ       Z29, Z8, Z8
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z19, Z30, Z29
-	VALIGNQ.Z    $0x01, Z9, Z9, K1, Z9
-	VPMADD52HUQ  576(DI), Z31, Z29
-	VPADDQ       Z29, Z9, Z9
-	DECQ         CX
-	JNZ          row
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z10, Z30, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z11, Z30, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z12, Z30, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z13, Z30, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z14, Z30, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows0
+
+	// Rows 8 to 15, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x08, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 64(AX), Z11
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z12, K2, Z12
+	VPSLLQ $0x01, Z12, K2, Z12
+
+rows1:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z11, Z30, Z1
+	VPMADD52LUQ  Z12, Z30, Z2
+	VPMADD52LUQ  Z13, Z30, Z3
+	VPMADD52LUQ  Z14, Z30, Z4
+	VPMADD52LUQ  Z15, Z30, Z5
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z11, Z30, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z12, Z30, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z13, Z30, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z14, Z30, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows1
+
+	// Rows 16 to 23, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x10, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 128(AX), Z12
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z13, K2, Z13
+	VPSLLQ $0x01, Z13, K2, Z13
+
+rows2:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z12, Z30, Z2
+	VPMADD52LUQ  Z13, Z30, Z3
+	VPMADD52LUQ  Z14, Z30, Z4
+	VPMADD52LUQ  Z15, Z30, Z5
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z12, Z30, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z13, Z30, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z14, Z30, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows2
+
+	// Rows 24 to 31, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x18, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 192(AX), Z13
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z14, K2, Z14
+	VPSLLQ $0x01, Z14, K2, Z14
+
+rows3:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z13, Z30, Z3
+	VPMADD52LUQ  Z14, Z30, Z4
+	VPMADD52LUQ  Z15, Z30, Z5
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z13, Z30, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z14, Z30, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows3
+
+	// Rows 32 to 39, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x20, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 256(AX), Z14
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z15, K2, Z15
+	VPSLLQ $0x01, Z15, K2, Z15
+
+rows4:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z14, Z30, Z4
+	VPMADD52LUQ  Z15, Z30, Z5
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z14, Z30, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows4
+
+	// Rows 40 to 47, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x28, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 320(AX), Z15
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z16, K2, Z16
+	VPSLLQ $0x01, Z16, K2, Z16
+
+rows5:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z15, Z30, Z5
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z15, Z30, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows5
+
+	// Rows 48 to 55, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x30, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 384(AX), Z16
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z17, K2, Z17
+	VPSLLQ $0x01, Z17, K2, Z17
+
+rows6:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z16, Z30, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows6
+
+	// Rows 56 to 63, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x38, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 448(AX), Z17
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z18, K2, Z18
+	VPSLLQ $0x01, Z18, K2, Z18
+
+rows7:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z17, Z30, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows7
+
+	// Rows 64 to 71, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x40, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 512(AX), Z18
+
+	// What is doubled begins here: no bit comes from the digit below.
+	VPSRLQ $0x01, Z19, K2, Z19
+	VPSLLQ $0x01, Z19, K2, Z19
+
+rows8:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z18, Z30, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows8
+
+	// Rows 72 to 79, if there are so many.
+	MOVQ      rows+24(FP), CX
+	SUBQ      $0x48, CX
+	JLE       squared
+	MOVL      $0x00000008, BX
+	CMPQ      CX, BX
+	CMOVQGT   BX, CX
+	MOVQ      x+0(FP), AX
+	VMOVDQU64 576(AX), Z19
+
+rows9:
+	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
+	VPBROADCASTQ (SI), Z30
+	ADDQ         $0x08, SI
+	VPMADD52LUQ  Z19, Z30, Z9
+	VPEXTRQ      $0x01, X0, R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// acc += low(n·q), down by a digit, and the high halves.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z21, Z31, Z1
+	VALIGNQ     $0x01, Z0, Z1, Z0
+	VPMADD52HUQ Z20, Z31, Z29
+	VPADDQ      Z29, Z0, Z0
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z22, Z31, Z2
+	VALIGNQ     $0x01, Z1, Z2, Z1
+	VPMADD52HUQ Z21, Z31, Z29
+	VPADDQ      Z29, Z1, Z1
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ     $0x01, Z2, Z3, Z2
+	VPMADD52HUQ Z22, Z31, Z29
+	VPADDQ      Z29, Z2, Z2
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z24, Z31, Z4
+	VALIGNQ     $0x01, Z3, Z4, Z3
+	VPMADD52HUQ Z23, Z31, Z29
+	VPADDQ      Z29, Z3, Z3
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z25, Z31, Z5
+	VALIGNQ     $0x01, Z4, Z5, Z4
+	VPMADD52HUQ Z24, Z31, Z29
+	VPADDQ      Z29, Z4, Z4
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z26, Z31, Z6
+	VALIGNQ     $0x01, Z5, Z6, Z5
+	VPMADD52HUQ Z25, Z31, Z29
+	VPADDQ      Z29, Z5, Z5
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z27, Z31, Z7
+	VALIGNQ     $0x01, Z6, Z7, Z6
+	VPMADD52HUQ Z26, Z31, Z29
+	VPADDQ      Z29, Z6, Z6
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ Z28, Z31, Z8
+	VALIGNQ     $0x01, Z7, Z8, Z7
+	VPMADD52HUQ Z27, Z31, Z29
+	VPADDQ      Z29, Z7, Z7
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52LUQ 576(DI), Z31, Z9
+	VALIGNQ     $0x01, Z8, Z9, Z8
+	VPMADD52HUQ Z28, Z31, Z29
+	VPADDQ      Z29, Z8, Z8
+	VPXORQ      Z29, Z29, Z29
+	VPMADD52HUQ Z19, Z30, Z29
+	VALIGNQ.Z   $0x01, Z9, Z9, K1, Z9
+	VPMADD52HUQ 576(DI), Z31, Z29
+	VPADDQ      Z29, Z9, Z9
+	DECQ        CX
+	JNZ         rows9
+
+squared:
 	MOVQ         x+0(FP), DI
 	VPBROADCASTQ R13, K2, Z0
 

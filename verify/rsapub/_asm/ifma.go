@@ -59,7 +59,7 @@ func ifma(z int) {
 	v.start()
 	Label("again")
 	MOVQ(v.x, v.mul)
-	v.multiply()
+	v.square()
 	v.carry()
 	for i, a := range v.a {
 		VMOVDQA64(v.acc[i], a)
@@ -111,34 +111,92 @@ func (v *vec) start() {
 
 // multiply leaves the product in acc, its digits not carried.
 func (v *vec) multiply() {
+	v.begin()
+	Load(Param("rows"), v.row)
+	Label("row")
+	v.oneRow(0)
+	DECQ(v.row)
+	JNZ(LabelRef("row"))
+	v.end()
+}
+
+// square is multiply for x², each product of different registers taken once: eight rows share what they are multiplied by, the
+// register that has these digits and twice those above it.
+func (v *vec) square() {
+	v.begin()
+	Comment("Twice the digits above the first eight, below 2^52 again.")
+	VPBROADCASTQ(v.mask, v.q)
+	for i := v.z - 1; i > 0; i-- {
+		VALIGNQ(Imm(7), v.a[i-1], v.a[i], v.b)
+		VPSRLQ(Imm(51), v.b, v.b)
+		VPSLLQ(Imm(1), v.a[i], v.a[i])
+		VPANDQ(v.q, v.a[i], v.a[i])
+		VPORQ(v.b, v.a[i], v.a[i])
+	}
+	for k := range v.z {
+		Comment(fmt.Sprintf("Rows %d to %d, if there are so many.", 8*k, 8*k+7))
+		Load(Param("rows"), v.row)
+		SUBQ(Imm(uint64(8*k)), v.row)
+		JLE(LabelRef("squared"))
+		MOVL(U32(8), v.hi.As32())
+		CMPQ(v.row, v.hi)
+		CMOVQGT(v.hi, v.row)
+		if k > 0 {
+			Load(Param("x"), v.lo)
+			VMOVDQU64(Mem{Base: v.lo, Disp: 64 * k}, v.a[k])
+		}
+		if k+1 < v.z {
+			Comment("What is doubled begins here: no bit comes from the digit below.")
+			VPSRLQ(Imm(1), v.a[k+1], v.lane0, v.a[k+1])
+			VPSLLQ(Imm(1), v.a[k+1], v.lane0, v.a[k+1])
+		}
+		label := fmt.Sprintf("rows%d", k)
+		Label(label)
+		v.oneRow(k)
+		DECQ(v.row)
+		JNZ(LabelRef(label))
+	}
+	Label("squared")
+	v.end()
+}
+
+// begin makes acc zero.
+func (v *vec) begin() {
 	Comment("The product, row by row.")
 	MOVQ(Mem{Base: v.x}, v.a0)
-	Load(Param("rows"), v.row)
 	XORL(v.low.As32(), v.low.As32())
 	for _, r := range v.acc {
 		VPXORQ(r, r, r)
 	}
 	Load(Param("n"), v.nptr)
-	Label("row")
-	v.oneRow()
-	DECQ(v.row)
-	JNZ(LabelRef("row"))
+}
+
+// end puts the lowest digit where it belongs.
+func (v *vec) end() {
 	Load(Param("x"), v.x)
 	VPBROADCASTQ(v.low, v.lane0, v.acc[0])
 }
 
-func (v *vec) oneRow() {
+// oneRow is a row in which the registers of a below from are zero.
+func (v *vec) oneRow(from int) {
 	Comment("acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.")
-	MOVQ(Mem{Base: v.mul}, RDX)
 	VPBROADCASTQ(Mem{Base: v.mul}, v.b)
+	if from == 0 {
+		MOVQ(Mem{Base: v.mul}, RDX)
+		MULXQ(v.a0, v.lo, v.hi)
+	}
 	ADDQ(Imm(8), v.mul)
-	MULXQ(v.a0, v.lo, v.hi)
-	for i, r := range v.acc {
-		VPMADD52LUQ(v.a[i], v.b, r)
+	for i := from; i < v.z; i++ {
+		VPMADD52LUQ(v.a[i], v.b, v.acc[i])
 	}
 	VPEXTRQ(Imm(1), v.acc[0].AsX(), v.next)
-	ADDQ(v.low, v.lo)
-	ADCQ(Imm(0), v.hi)
+	if from == 0 {
+		ADDQ(v.low, v.lo)
+		ADCQ(Imm(0), v.hi)
+	} else {
+		MOVQ(v.low, v.lo)
+		XORL(v.hi.As32(), v.hi.As32())
+	}
 	Comment("q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.")
 	MOVQ(v.lo, RDX)
 	IMULQ(v.k0, RDX)
@@ -149,17 +207,19 @@ func (v *vec) oneRow() {
 	ADCQ(v.low, v.hi)
 	IMULQ(v.n1, RDX)
 	ANDQ(v.mask, RDX)
-	ADDQ(RDX, v.next)
 	SHRQ(Imm(52), v.lo)
 	SHLQ(Imm(12), v.hi)
-	ADDQ(v.lo, v.next)
-	LEAQ(Mem{Base: v.next, Index: v.hi, Scale: 1}, v.low)
+	ADDQ(v.lo, RDX)
+	ADDQ(v.hi, RDX)
+	LEAQ(Mem{Base: v.next, Index: RDX, Scale: 1}, v.low)
 	Comment("acc += low(n·q), down by a digit, and the high halves.")
 	VPMADD52LUQ(v.n[0], v.q, v.acc[0])
 	for i, r := range v.acc {
 		h := v.h[i%len(v.h)]
 		VPXORQ(h, h, h)
-		VPMADD52HUQ(v.a[i], v.b, h)
+		if i >= from {
+			VPMADD52HUQ(v.a[i], v.b, h)
+		}
 		if i+1 < v.z {
 			VPMADD52LUQ(v.n[i+1], v.q, v.acc[i+1])
 			VALIGNQ(Imm(1), r, v.acc[i+1], r)

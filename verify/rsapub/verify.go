@@ -16,6 +16,9 @@ const (
 
 const maxHash = sha512.Size
 
+// ones is what padding is made of.
+var ones = [maxSize]byte(bytes.Repeat([]byte{0xff}, maxSize))
+
 // VerifyPKCS1v15VarTime reports whether sig is the RSASSA-PKCS1-v1_5 signature over digest, which was made with h: SHA-256, SHA-384 or
 // SHA-512, and no other. sig must be of exactly Size octets. It does not allocate.
 func (p *PublicKey) VerifyPKCS1v15VarTime(h crypto.Hash, digest, sig []byte) bool {
@@ -41,9 +44,7 @@ func (p *PublicKey) VerifyPKCS1v15VarTime(h crypto.Hash, digest, sig []byte) boo
 	em := want[:p.size]
 	t := len(em) - len(prefix) - len(digest)
 	em[1] = 1
-	for i := 2; i < t-1; i++ {
-		em[i] = 0xff
-	}
+	copy(em[2:t-1], ones[:])
 	copy(em[t:], prefix)
 	copy(em[t+len(prefix):], digest)
 	return bytes.Equal(got[:p.size], em)

@@ -57,7 +57,9 @@
 //
 // # Encode and compare
 //
-// No padding is parsed. The encoded message that the digest must have is built, and compared as a whole with s^e mod n. For PSS the salt has to be
+// No padding is parsed. The encoded message that the digest must have is built, and compared as a whole with s^e mod n. The IFMA kernel
+// compares residues instead for RSASSA-PKCS1-v1_5 and e = 65537: both sides times R^-65536, which saves the multiplication into the domain
+// and the conversion of the result, 7 %, and costs a new key 90 µs; see residues. For PSS the salt has to be
 // taken out first; it lies at a fixed place, since its length is that of the hash.
 //
 // None of this is inside Go's FIPS 140-3 module: in that mode the caller has to use crypto/rsa.

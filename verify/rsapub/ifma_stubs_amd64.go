@@ -5,7 +5,7 @@
 package rsapub
 
 // mul40 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul40(x *[40]uint64, y *[40]uint64, n *[40]uint64, k0 uint64, rows uint64)
@@ -16,7 +16,7 @@ func mul40(x *[40]uint64, y *[40]uint64, n *[40]uint64, k0 uint64, rows uint64)
 func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, rows uint64, times uint64)
 
 // mul64 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul64(x *[64]uint64, y *[64]uint64, n *[64]uint64, k0 uint64, rows uint64)
@@ -27,7 +27,7 @@ func mul64(x *[64]uint64, y *[64]uint64, n *[64]uint64, k0 uint64, rows uint64)
 func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, rows uint64, times uint64)
 
 // mul80 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul80(x *[80]uint64, y *[80]uint64, n *[80]uint64, k0 uint64, rows uint64)

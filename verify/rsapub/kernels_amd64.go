@@ -17,15 +17,15 @@ const (
 	maxRun80 = 5
 )
 
-// mul sets x to x·y/R mod n, below 2n, for x and y below 2n.
-func (m *radix52) mul(x, y *digits) {
+// mulRows sets x to x·y/2^(52·rows) mod n, below 2n, for x below n and y below 2^(52·rows).
+func (m *radix52) mulRows(x, y *digits, rows uint64) {
 	switch {
 	case m.rows <= 40:
-		mul40((*[40]uint64)(x[:]), (*[40]uint64)(y[:]), (*[40]uint64)(m.n[:]), m.k0, m.rows)
+		mul40((*[40]uint64)(x[:]), (*[40]uint64)(y[:]), (*[40]uint64)(m.n[:]), m.k0, rows)
 	case m.rows <= 64:
-		mul64((*[64]uint64)(x[:]), (*[64]uint64)(y[:]), (*[64]uint64)(m.n[:]), m.k0, m.rows)
+		mul64((*[64]uint64)(x[:]), (*[64]uint64)(y[:]), (*[64]uint64)(m.n[:]), m.k0, rows)
 	default:
-		mul80(x, y, &m.n, m.k0, m.rows)
+		mul80(x, y, &m.n, m.k0, rows)
 	}
 }
 

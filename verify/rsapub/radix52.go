@@ -111,11 +111,17 @@ func fromDigits(z *limbs64, x *digits, rows uint64) {
 	}
 }
 
-// mulTwin sets x to x·y/R mod n, below 2n, for x and y below 2n: what the assembly computes, digit for digit, since
-// q = -x·y/n mod R is the only one in [0, R).
-func (m *radix52) mulTwin(x, y *digits) {
+// mul sets x to x·y/R mod n, below 2n, for x and y below 2n.
+func (m *radix52) mul(x, y *digits) { m.mulRows(x, y, m.rows) }
+
+// mulTwin is mul in Go.
+func (m *radix52) mulTwin(x, y *digits) { m.mulTwinRows(x, y, m.rows) }
+
+// mulTwinRows is what the assembly of mulRows computes, digit for digit, since q = -x·y/n mod 2^(52·rows) is the only one of so many
+// rows.
+func (m *radix52) mulTwinRows(x, y *digits, rows uint64) {
 	var t digits
-	for i := range m.rows {
+	for i := range rows {
 		var c uint64 // digit above t
 		c = addMul52(&t, x, y[i])
 		q := t[0] * m.k0 & digitMask

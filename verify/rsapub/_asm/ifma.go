@@ -40,7 +40,7 @@ func ifma(z int) {
 	digits := 8 * z
 	TEXT(fmt.Sprintf("mul%d", digits), NOSPLIT, fmt.Sprintf("func(x, y, n *[%d]uint64, k0, rows uint64)", digits))
 	Doc(fmt.Sprintf("mul%d sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below", digits),
-		"2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.")
+		"2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.")
 	Pragma("noescape")
 	v := newVec(z)
 	Load(Param("y"), v.mul)

@@ -20,17 +20,26 @@ type radix52 struct {
 	n    digits
 	rr   digits // R² mod n
 	k0   uint64 // -n⁻¹ mod 2^52
-	rows uint64 // digits of a multiplier
+	rows uint64 // digits of a multiplier: 40, 64 or 80
+	down digits // n in columns
 }
 
 func (m *radix52) init(n *big.Int, bitLen int) {
-	m.rows = uint64(bitLen+2+digitBits-1) / digitBits
+	switch {
+	case bitLen+2 <= 40*digitBits:
+		m.rows = 40
+	case bitLen+2 <= 64*digitBits:
+		m.rows = 64
+	default:
+		m.rows = 80
+	}
 	var l limbs64
 	fromBig(&l, n)
 	toDigits(&m.n, &l, m.rows)
 	fromBig(&l, squareOfR(n, digitBits*int(m.rows)))
 	toDigits(&m.rr, &l, m.rows)
 	m.k0 = -inverse64(m.n[0]) & digitMask
+	m.toColumns(&m.down, &m.n)
 }
 
 // expIFMA sets z to s^e mod n, in [0, n), for s in [0, n).
@@ -55,6 +64,26 @@ func (p *PublicKey) expIFMA(z, s *limbs64) {
 	m.mul(&acc, &plain)
 	m.reduce(&acc)
 	fromDigits(z, &acc, m.rows)
+}
+
+// toColumns sets z to x in the order of the squarings, digit rows/8·l + r at 8·r + l; what is above the digits stays.
+func (m *radix52) toColumns(z, x *digits) {
+	regs := int(m.rows / 8)
+	for l := range 8 {
+		for r := range regs {
+			z[8*r+l] = x[regs*l+r]
+		}
+	}
+}
+
+// fromColumns is the other way round.
+func (m *radix52) fromColumns(z, x *digits) {
+	regs := int(m.rows / 8)
+	for l := range 8 {
+		for r := range regs {
+			z[regs*l+r] = x[8*r+l]
+		}
+	}
 }
 
 // reduce makes x, below 2n, canonical.

@@ -44,30 +44,13 @@ func ifma(z int) {
 	Pragma("noescape")
 	v := newVec(z)
 	Load(Param("y"), v.mul)
-	v.start()
+	v.start(1)
 	v.multiply()
 	v.carry()
 	VZEROUPPER()
 	RET()
 
-	TEXT(fmt.Sprintf("sqr%d", digits), NOSPLIT, fmt.Sprintf("func(x, n *[%d]uint64, k0, rows, times uint64)", digits))
-	Doc(fmt.Sprintf("sqr%d sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul%d.", digits, digits))
-	Pragma("noescape")
-	v = newVec(z)
-	times := RBP
-	Load(Param("times"), times)
-	v.start()
-	Label("again")
-	MOVQ(v.x, v.mul)
-	v.square()
-	v.carry()
-	for i, a := range v.a {
-		VMOVDQA64(v.acc[i], a)
-	}
-	DECQ(times)
-	JNZ(LabelRef("again"))
-	VZEROUPPER()
-	RET()
+	columns(z)
 }
 
 func newVec(z int) *vec {
@@ -88,20 +71,22 @@ func newVec(z int) *vec {
 	return v
 }
 
-// start loads all but the multiplier.
-func (v *vec) start() {
+// start loads all but the multiplier. The modulus's digit 1 is at one.
+func (v *vec) start(one int) {
 	Load(Param("x"), v.x)
 	n := v.lo
 	Load(Param("n"), n)
 	Load(Param("k0"), v.k0)
 	for i := range v.z {
-		VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
+		if _, ok := v.a[i].(Mem); !ok {
+			VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
+		}
 		if _, ok := v.n[i].(Mem); !ok {
 			VMOVDQU64(Mem{Base: n, Disp: 64 * i}, v.n[i])
 		}
 	}
 	MOVQ(Mem{Base: n}, v.n0)
-	MOVQ(Mem{Base: n, Disp: 8}, v.n1)
+	MOVQ(Mem{Base: n, Disp: 8 * one}, v.n1)
 	MOVQ(U64(1<<52-1), v.mask)
 	MOVL(U32(0x7f), v.hi.As32())
 	KMOVW(v.hi.As32(), v.low7)
@@ -111,86 +96,54 @@ func (v *vec) start() {
 
 // multiply leaves the product in acc, its digits not carried.
 func (v *vec) multiply() {
-	v.begin()
-	Load(Param("rows"), v.row)
-	Label("row")
-	v.oneRow(0)
-	DECQ(v.row)
-	JNZ(LabelRef("row"))
-	v.end()
-}
-
-// square is multiply for x², each product of different registers taken once: eight rows share what they are multiplied by, the
-// register that has these digits and twice those above it.
-func (v *vec) square() {
-	v.begin()
-	Comment("Twice the digits above the first eight, below 2^52 again.")
-	VPBROADCASTQ(v.mask, v.q)
-	for i := v.z - 1; i > 0; i-- {
-		VALIGNQ(Imm(7), v.a[i-1], v.a[i], v.b)
-		VPSRLQ(Imm(51), v.b, v.b)
-		VPSLLQ(Imm(1), v.a[i], v.a[i])
-		VPANDQ(v.q, v.a[i], v.a[i])
-		VPORQ(v.b, v.a[i], v.a[i])
-	}
-	for k := range v.z {
-		Comment(fmt.Sprintf("Rows %d to %d, if there are so many.", 8*k, 8*k+7))
-		Load(Param("rows"), v.row)
-		SUBQ(Imm(uint64(8*k)), v.row)
-		JLE(LabelRef("squared"))
-		MOVL(U32(8), v.hi.As32())
-		CMPQ(v.row, v.hi)
-		CMOVQGT(v.hi, v.row)
-		if k > 0 {
-			Load(Param("x"), v.lo)
-			VMOVDQU64(Mem{Base: v.lo, Disp: 64 * k}, v.a[k])
-		}
-		if k+1 < v.z {
-			Comment("What is doubled begins here: no bit comes from the digit below.")
-			VPSRLQ(Imm(1), v.a[k+1], v.lane0, v.a[k+1])
-			VPSLLQ(Imm(1), v.a[k+1], v.lane0, v.a[k+1])
-		}
-		label := fmt.Sprintf("rows%d", k)
-		Label(label)
-		v.oneRow(k)
-		DECQ(v.row)
-		JNZ(LabelRef(label))
-	}
-	Label("squared")
-	v.end()
-}
-
-// begin makes acc zero.
-func (v *vec) begin() {
 	Comment("The product, row by row.")
 	MOVQ(Mem{Base: v.x}, v.a0)
+	Load(Param("rows"), v.row)
 	XORL(v.low.As32(), v.low.As32())
 	for _, r := range v.acc {
 		VPXORQ(r, r, r)
 	}
 	Load(Param("n"), v.nptr)
-}
-
-// end puts the lowest digit where it belongs.
-func (v *vec) end() {
+	Label("row")
+	v.oneRow()
+	DECQ(v.row)
+	JNZ(LabelRef("row"))
 	Load(Param("x"), v.x)
 	VPBROADCASTQ(v.low, v.lane0, v.acc[0])
 }
 
-// oneRow is a row in which the registers of a below from are zero.
-func (v *vec) oneRow(from int) {
+func (v *vec) oneRow() {
 	Comment("acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.")
+	MOVQ(Mem{Base: v.mul}, RDX)
 	VPBROADCASTQ(Mem{Base: v.mul}, v.b)
-	if from == 0 {
-		MOVQ(Mem{Base: v.mul}, RDX)
-		MULXQ(v.a0, v.lo, v.hi)
-	}
 	ADDQ(Imm(8), v.mul)
-	for i := from; i < v.z; i++ {
-		VPMADD52LUQ(v.a[i], v.b, v.acc[i])
+	MULXQ(v.a0, v.lo, v.hi)
+	for i, r := range v.acc {
+		VPMADD52LUQ(v.a[i], v.b, r)
 	}
 	VPEXTRQ(Imm(1), v.acc[0].AsX(), v.next)
-	if from == 0 {
+	v.quotient(true)
+	Comment("acc += low(n·q), down by a digit, and the high halves.")
+	VPMADD52LUQ(v.n[0], v.q, v.acc[0])
+	for i, r := range v.acc {
+		h := v.h[i%len(v.h)]
+		VPXORQ(h, h, h)
+		VPMADD52HUQ(v.a[i], v.b, h)
+		if i+1 < v.z {
+			VPMADD52LUQ(v.n[i+1], v.q, v.acc[i+1])
+			VALIGNQ(Imm(1), r, v.acc[i+1], r)
+		} else {
+			VALIGNQ_Z(Imm(1), r, r, v.low7, r)
+		}
+		VPMADD52HUQ(v.n[i], v.q, h)
+		VPADDQ(h, r, r)
+	}
+}
+
+// quotient makes q of the lowest digit, low, and low the next one, for which next is what the vectors have. With a product in hi:lo
+// that is added first.
+func (v *vec) quotient(product bool) {
+	if product {
 		ADDQ(v.low, v.lo)
 		ADCQ(Imm(0), v.hi)
 	} else {
@@ -212,23 +165,6 @@ func (v *vec) oneRow(from int) {
 	ADDQ(v.lo, RDX)
 	ADDQ(v.hi, RDX)
 	LEAQ(Mem{Base: v.next, Index: RDX, Scale: 1}, v.low)
-	Comment("acc += low(n·q), down by a digit, and the high halves.")
-	VPMADD52LUQ(v.n[0], v.q, v.acc[0])
-	for i, r := range v.acc {
-		h := v.h[i%len(v.h)]
-		VPXORQ(h, h, h)
-		if i >= from {
-			VPMADD52HUQ(v.a[i], v.b, h)
-		}
-		if i+1 < v.z {
-			VPMADD52LUQ(v.n[i+1], v.q, v.acc[i+1])
-			VALIGNQ(Imm(1), r, v.acc[i+1], r)
-		} else {
-			VALIGNQ_Z(Imm(1), r, r, v.low7, r)
-		}
-		VPMADD52HUQ(v.n[i], v.q, h)
-		VPADDQ(h, r, r)
-	}
 }
 
 // carry brings the digits of acc below 2^52 and writes them to x.

@@ -5,6 +5,7 @@ import (
 
 	"sallyport/verify/ecpub"
 	"sallyport/verify/edpub"
+	"sallyport/verify/jose"
 	"sallyport/verify/rsapub"
 )
 
@@ -25,7 +26,7 @@ func BreakSelfTest(what string) (mend func()) {
 	case "eddsa":
 		selfTest.eddsa = func(edpub.Kernel) error { return err }
 	case "base64":
-		selfTest.base64 = func() error { return err }
+		selfTest.base64 = func(jose.Vector) error { return err }
 	}
 	return func() { selfTest = before }
 }

@@ -18,7 +18,7 @@ type Kernels struct {
 	RSA    rsapub.Kernel // 2048 to 4096 bits; 0: crypto/rsa
 	ECDSA  ecpub.Kernel  // on P-256; P-384 and P-521 have the portable one alone. 0: crypto/ecdsa
 	EdDSA  edpub.Kernel  // Ed25519, which has no ADX kernel: it is the portable one then. 0: crypto/ed25519
-	Base64 bool          // base64url by AVX-512 VBMI
+	Base64 jose.Vector   // base64url. 0: Go code
 }
 
 // KernelNames are what ChooseKernels takes; "auto" is the best that passes its self-test.
@@ -34,13 +34,16 @@ func ChooseKernels(name string) (Kernels, error) {
 	var k Kernels
 	switch name {
 	case "auto":
-		return tested(Kernels{RSA: rsapub.Available()[0], ECDSA: ecpub.Best(ecpub.P256), EdDSA: edpub.Best(), Base64: jose.HasVector()})
+		return tested(Kernels{RSA: rsapub.Available()[0], ECDSA: ecpub.Best(ecpub.P256), EdDSA: edpub.Best(), Base64: jose.BestVector()})
 	case "portable":
 		k = Kernels{RSA: rsapub.Portable, ECDSA: ecpub.Portable, EdDSA: edpub.Portable}
 	case "adx":
 		k = Kernels{RSA: rsapub.ADX, ECDSA: ecpub.ADX, EdDSA: edpub.Portable}
+		if jose.AVX2.Supported() {
+			k.Base64 = jose.AVX2
+		}
 	case "ifma":
-		k = Kernels{RSA: rsapub.IFMA, ECDSA: ecpub.IFMA, EdDSA: edpub.IFMA, Base64: jose.HasVector()}
+		k = Kernels{RSA: rsapub.IFMA, ECDSA: ecpub.IFMA, EdDSA: edpub.IFMA, Base64: jose.BestVector()}
 	default:
 		return Kernels{}, fmt.Errorf("verify: cannot use kernels %q: unknown (allowed: %s)", name, strings.Join(KernelNames, ", "))
 	}
@@ -59,7 +62,7 @@ var selfTest = struct {
 	rsa    func(rsapub.Kernel) error
 	ecdsa  func(ecpub.Curve, ecpub.Kernel) error
 	eddsa  func(edpub.Kernel) error
-	base64 func() error
+	base64 func(jose.Vector) error
 }{rsapub.SelfTest, ecpub.SelfTest, edpub.SelfTest, jose.SelfTest}
 
 // tested returns k without what fails its self-test, and why.
@@ -77,10 +80,8 @@ func tested(k Kernels) (Kernels, error) {
 	if err := selfTest.eddsa(k.EdDSA); err != nil {
 		errs, k.EdDSA = append(errs, err), 0
 	}
-	if k.Base64 {
-		if err := selfTest.base64(); err != nil {
-			errs, k.Base64 = append(errs, err), false
-		}
+	if err := selfTest.base64(k.Base64); err != nil {
+		errs, k.Base64 = append(errs, err), 0
 	}
 	return k, errors.Join(errs...)
 }
@@ -95,7 +96,7 @@ func kernelOf(c ecpub.Curve, k ecpub.Kernel) ecpub.Kernel {
 
 // String names the kernels: "rsa=ifma ecdsa=ifma ed25519=ifma base64=vbmi".
 func (k Kernels) String() string {
-	rsa, ecdsa, ed25519, base64 := "std", "std", "std", "portable"
+	rsa, ecdsa, ed25519 := "std", "std", "std"
 	if k.RSA != 0 {
 		rsa = k.RSA.String()
 	}
@@ -105,10 +106,7 @@ func (k Kernels) String() string {
 	if k.EdDSA != 0 {
 		ed25519 = k.EdDSA.String()
 	}
-	if k.Base64 {
-		base64 = "vbmi"
-	}
-	return "rsa=" + rsa + " ecdsa=" + ecdsa + " ed25519=" + ed25519 + " base64=" + base64
+	return "rsa=" + rsa + " ecdsa=" + ecdsa + " ed25519=" + ed25519 + " base64=" + k.Base64.String()
 }
 
 var kernels atomic.Pointer[Kernels]

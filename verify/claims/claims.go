@@ -2,6 +2,7 @@
 package claims
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -80,12 +81,13 @@ func (s *Set) CopyTo(room []byte) Set {
 // bind finds the registered claims and checks their types.
 func (s *Set) bind() bool {
 	for i := range s.members {
-		which := lookupRegistered(s.members[i].Name.Bytes(s.text, s.unescaped))
+		m := &s.members[i]
+		which := lookupRegistered(m.Name.Bytes(s.text, s.unescaped))
 		if which == numRegistered {
 			continue
 		}
 		s.at[which] = int16(i + 1)
-		if !s.wellTyped(which, s.value(&s.members[i])) {
+		if !s.wellTyped(which, s.text[m.From:m.To]) {
 			return false
 		}
 	}
@@ -121,34 +123,34 @@ func lookupRegistered(name []byte) registered {
 }
 
 // wellTyped checks a registered claim's type, and keeps the dates. Their fractions are rounded so that the stricter side wins:
-// exp down, nbf and iat up.
-func (s *Set) wellTyped(which registered, v Value) (ok bool) {
+// exp down, nbf and iat up. It is given the claim's JSON text: a Value is twice as large, and its copies took a third of the time.
+func (s *Set) wellTyped(which registered, raw []byte) (ok bool) {
 	switch which {
 	case claimIss, claimSub, claimJTI, claimClientID, claimAzp:
-		return v.Kind() == KindString
+		return kind(raw) == KindString
 	case claimAud:
 		// RFC 7519, 4.1.3: a string or an array of strings; an empty array names nobody.
-		return isStrings(v, true)
+		return isStrings(raw, true)
 	case claimScope, claimScp:
-		return isStrings(v, false) // RFC 8693, 4.2
+		return isStrings(raw, false) // RFC 8693, 4.2
 	case claimExp:
-		s.exp, ok = date(v, false)
+		s.exp, ok = date(raw, false)
 	case claimNbf:
-		s.nbf, ok = date(v, true)
+		s.nbf, ok = date(raw, true)
 	case claimIat:
-		s.iat, ok = date(v, true)
+		s.iat, ok = date(raw, true)
 	}
 	return ok
 }
 
-func isStrings(v Value, notEmpty bool) bool {
-	switch v.Kind() {
+func isStrings(raw []byte, notEmpty bool) bool {
+	switch kind(raw) {
 	case KindString:
 		return true
 	case KindArray:
 		n := 0
-		for e := v.Elements(); e.Next(); n++ {
-			if e.Value().Kind() != KindString {
+		for e := elements(raw); e.Next(); n++ {
+			if kind(e.raw) != KindString {
 				return false
 			}
 		}
@@ -157,20 +159,23 @@ func isStrings(v Value, notEmpty bool) bool {
 	return false
 }
 
-// registered returns a registered claim; no value when it is absent.
-func (s *Set) registered(which registered) Value {
-	if i := s.at[which]; i > 0 {
-		return s.value(&s.members[i-1])
-	}
-	return Value{}
-}
-
-// str returns a registered string claim, nil when it is absent and never nil when it is there.
-func (s *Set) str(which registered) []byte {
-	if s.at[which] == 0 {
+// raw returns the JSON text of a registered claim; nil when it is absent.
+func (s *Set) raw(which registered) []byte {
+	i := s.at[which]
+	if i == 0 {
 		return nil
 	}
-	return s.registered(which).Bytes()
+	m := &s.members[i-1]
+	return s.text[m.From:m.To]
+}
+
+// str returns a registered claim that is a string, nil when it is absent and never nil when it is there.
+func (s *Set) str(which registered) []byte {
+	i := s.at[which]
+	if i == 0 {
+		return nil
+	}
+	return s.members[i-1].String.Bytes(s.text, s.unescaped)
 }
 
 // Issuer returns iss; nil when absent, as for all of these.
@@ -201,14 +206,17 @@ func (s *Set) IssuedAt() (int64, bool) { return s.iat, s.at[claimIat] != 0 }
 
 // HasAudience reports whether aud is or contains name, byte by byte.
 func (s *Set) HasAudience(name string) bool {
-	v := s.registered(claimAud)
-	return v.Kind() == KindString && string(v.Bytes()) == name || v.contains(name)
+	raw := s.raw(claimAud)
+	if kind(raw) == KindString {
+		return string(s.str(claimAud)) == name
+	}
+	return contains(raw, name)
 }
 
-// contains reports whether v is an array with the string want in it.
-func (v Value) contains(want string) bool {
-	for e := v.Elements(); e.Next(); {
-		if e.v.Kind() == KindString && string(e.v.Bytes()) == want {
+// contains reports whether raw is an array with the string want in it.
+func contains(raw []byte, want string) bool {
+	for e := elements(raw); e.Next(); {
+		if kind(e.raw) == KindString && string(unquote(e.raw)) == want {
 			return true
 		}
 	}
@@ -219,30 +227,27 @@ func (v Value) contains(want string) bool {
 // them one scope: one with a space in it is none (RFC 6749, 3.3), and grants nothing.
 func (s *Set) HasScope(name string) bool {
 	return name != "" && strings.IndexByte(name, ' ') < 0 &&
-		(grants(s.registered(claimScope), name) || grants(s.registered(claimScp), name))
+		(s.grants(claimScope, name) || s.grants(claimScp, name))
 }
 
-func grants(v Value, want string) bool {
-	if v.Kind() == KindString {
-		return hasWord(v.Bytes(), want)
+func (s *Set) grants(which registered, want string) bool {
+	raw := s.raw(which)
+	if kind(raw) == KindString {
+		return hasWord(s.str(which), want)
 	}
-	return v.contains(want)
+	return contains(raw, want)
 }
 
 // hasWord reports whether list, separated by spaces (RFC 6749, 3.3), contains word.
 func hasWord(list []byte, word string) bool {
-	for len(list) > 0 {
-		end := 0
-		for end < len(list) && list[end] != ' ' {
-			end++
+	for {
+		end := bytes.IndexByte(list, ' ')
+		if end < 0 {
+			return string(list) == word
 		}
 		if string(list[:end]) == word {
 			return true
 		}
-		if end == len(list) {
-			return false
-		}
 		list = list[end+1:]
 	}
-	return false
 }

@@ -167,3 +167,28 @@ func TestHasScope(t *testing.T) {
 	check(`{}`, "read", false)
 	check(`{}`, "", false)
 }
+
+// Strings of an array that end in escapes, and words at every place of a scope.
+func TestHasFindsWhatIsThere(t *testing.T) {
+	s := parse(t, `{"aud":["a\\","b\"","\\\"","\\\\","","\u0063","d"],"scope":" e  ff \u0067 h","scp":["i j","k\\"]}`)
+	for _, name := range []string{`a\`, `b"`, `\"`, `\\`, "", "c", "d"} {
+		if !s.HasAudience(name) {
+			t.Errorf("HasAudience(%q) = false", name)
+		}
+	}
+	for _, name := range []string{"a", `a\\`, `a\","b`, "b", `\`, "ab", `\u0063`, "e", "d]"} {
+		if s.HasAudience(name) {
+			t.Errorf("HasAudience(%q) = true", name)
+		}
+	}
+	for _, name := range []string{"e", "ff", "g", "h", `k\`} {
+		if !s.HasScope(name) {
+			t.Errorf("HasScope(%q) = false", name)
+		}
+	}
+	for _, name := range []string{"", " ", "f", "e ", "ff g", "i", "j", "i j", "k", "hh", `\u0067`} {
+		if s.HasScope(name) {
+			t.Errorf("HasScope(%q) = true", name)
+		}
+	}
+}

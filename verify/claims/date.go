@@ -5,11 +5,11 @@ const maxDate = 1 << 53
 
 // date reads a NumericDate (RFC 7519, 2) from the number's own text. Integers and finite decimals from 0 to 2^53 are read, in
 // plain or exponent form; nothing else. up says which way a fraction is rounded.
-func date(v Value, up bool) (int64, bool) {
-	if v.Kind() != KindNumber {
+func date(raw []byte, up bool) (int64, bool) {
+	if kind(raw) != KindNumber {
 		return 0, false
 	}
-	n, fraction, ok := parseDate(v.raw)
+	n, fraction, ok := parseDate(raw)
 	if fraction && up {
 		n++
 	}
@@ -19,6 +19,10 @@ func date(v Value, up bool) (int64, bool) {
 // parseDate reads digits [. digits] [e[+-]digits] exactly, without floating point. fraction says that something below one
 // second was cut off.
 func parseDate(text []byte) (n int64, fraction, ok bool) {
+	// Fast path (BenchmarkParse/claims): nothing but digits, and fewer than maxDate has.
+	if n, ok := shortInteger(text); ok {
+		return n, false, true
+	}
 	mantissa, exponent, ok := splitExponent(text)
 	if !ok || len(mantissa) == 0 || mantissa[0] == '-' {
 		return 0, false, false
@@ -54,6 +58,19 @@ func parseDate(text []byte) (n int64, fraction, ok bool) {
 		}
 	}
 	return n, fraction, true
+}
+
+func shortInteger(text []byte) (n int64, ok bool) {
+	if len(text) == 0 || len(text) > 15 {
+		return 0, false
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
 }
 
 // splitExponent cuts the exponent off. One of more than three digits is refused, whatever they are: no date needs it.

@@ -14,6 +14,47 @@ var decodeTable = func() (t [256]byte) {
 	return t
 }()
 
+// Vector names a form of base64url. The zero value is Go code.
+type Vector uint8
+
+const (
+	NoVector Vector = iota
+	AVX2            // amd64, 32 characters at a time
+	VBMI            // amd64 with AVX-512 F, BW and VBMI, 64 at a time
+)
+
+// String returns the name as in the log of the start.
+func (v Vector) String() string {
+	switch v {
+	case AVX2:
+		return "avx2"
+	case VBMI:
+		return "vbmi"
+	}
+	return "portable"
+}
+
+// BestVector returns the fastest form that is supported.
+func BestVector() Vector {
+	for v := VBMI; v > NoVector; v-- {
+		if v.Supported() {
+			return v
+		}
+	}
+	return NoVector
+}
+
+// vector is the form in use.
+var vector Vector
+
+// UseVector sets the form that is used from now on, NoVector where v is not supported. It is for the start of the process.
+func UseVector(v Vector) {
+	if !v.Supported() {
+		v = NoVector
+	}
+	vector = v
+}
+
 func indexDot(b []byte, from int) int {
 	i := bytes.IndexByte(b[from:], '.')
 	if i < 0 {
@@ -39,13 +80,13 @@ func DecodeSegment(dst, src []byte) ([]byte, error) {
 		return dst, ErrMalformed
 	}
 	dst = grow(dst, DecodedLen(n))
-	if !decode(dst[start:], src) {
+	if !decodeBy(vector, dst[start:], src) {
 		return dst[:start], ErrMalformed
 	}
 	return dst, nil
 }
 
-// decodePortable is decode where there is no kernel.
+// decodePortable is decodeBy where there is no kernel.
 func decodePortable(out, src []byte) bool {
 	var bad byte // the top bits of any 0xff from the table
 	for len(src) >= 4 && len(out) >= 3 {

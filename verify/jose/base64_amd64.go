@@ -3,24 +3,31 @@
 package jose
 
 import (
-	"errors"
+	"fmt"
 
 	"golang.org/x/sys/cpu"
 )
 
-var hasVBMI = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VBMI
+var (
+	hasAVX2 = cpu.X86.HasAVX2
+	hasVBMI = cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VBMI
+)
 
-// useVBMI says that decodeVBMI is to be used.
-var useVBMI bool
+// Supported reports whether this processor and this build have the form.
+func (v Vector) Supported() bool {
+	switch v {
+	case NoVector:
+		return true
+	case AVX2:
+		return hasAVX2
+	case VBMI:
+		return hasVBMI
+	}
+	return false
+}
 
-// HasVector reports whether the processor has what the vector form of base64url needs.
-func HasVector() bool { return hasVBMI }
-
-// UseVector turns the vector form of base64url on, where the processor has it, or off. It is for the start of the process.
-func UseVector(on bool) { useVBMI = on && hasVBMI }
-
-// SelfTest checks the vector form against the portable one, in every length up to two registers and a rest.
-func SelfTest() error {
+// SelfTest checks a vector form that is supported against the portable one, in every length up to two registers and a rest.
+func SelfTest(v Vector) error {
 	var text [140]byte
 	var got, want [105]byte
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -32,27 +39,31 @@ func SelfTest() error {
 			continue
 		}
 		m := DecodedLen(n)
-		bad := decodeVBMI(&got[0], &text[0], n)
-		if !decodePortable(want[:m], text[:n]) || bad != 0 || got != want {
-			return errors.New("jose: self-test of vector base64url failed: wrong octets")
+		good := decodeBy(v, got[:m], text[:n])
+		if !decodePortable(want[:m], text[:n]) || !good || got != want {
+			return fmt.Errorf("jose: self-test of %s base64url failed: wrong octets", v)
 		}
 		old := text[n-1]
 		text[n-1] = '='
-		bad = decodeVBMI(&got[0], &text[0], n)
+		good = decodeBy(v, got[:m], text[:n])
 		text[n-1] = old
-		if bad == 0 {
-			return errors.New("jose: self-test of vector base64url failed: padding was accepted")
+		if good {
+			return fmt.Errorf("jose: self-test of %s base64url failed: padding was accepted", v)
 		}
 		copy(got[:], want[:])
 	}
 	return nil
 }
 
-// decode decodes src into out, which has exactly the room, and reports whether all characters are in the alphabet. Unused bits
+// decodeBy decodes src into out, which has exactly the room, and reports whether all characters are in the alphabet. Unused bits
 // are the caller's.
-func decode(out, src []byte) bool {
-	if useVBMI && len(out) > 0 {
+func decodeBy(v Vector, out, src []byte) bool {
+	switch {
+	case v == VBMI && len(out) > 0:
 		return decodeVBMI(&out[0], &src[0], len(src)) == 0
+	case v == AVX2 && len(src) >= 32:
+		full := len(src) &^ 3
+		return decodeAVX2(&out[0], &src[0], full) == 0 && decodePortable(out[full/4*3:], src[full:])
 	}
 	return decodePortable(out, src)
 }

@@ -264,3 +264,110 @@ done:
 	MOVQ     AX, bad+24(FP)
 	VZEROUPPER
 	RET
+
+DATA avx2Together<>+0(SB)/4, $0x00000000
+DATA avx2Together<>+4(SB)/4, $0x00000001
+DATA avx2Together<>+8(SB)/4, $0x00000002
+DATA avx2Together<>+12(SB)/4, $0x00000004
+DATA avx2Together<>+16(SB)/4, $0x00000005
+DATA avx2Together<>+20(SB)/4, $0x00000006
+DATA avx2Together<>+24(SB)/4, $0x00000003
+DATA avx2Together<>+28(SB)/4, $0x00000007
+GLOBL avx2Together<>(SB), RODATA|NOPTR, $32
+
+DATA avx2Upper<>+0(SB)/8, $0x2008100804020101
+DATA avx2Upper<>+8(SB)/8, $0x0101010101010101
+GLOBL avx2Upper<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Lower<>+0(SB)/8, $0x030303030303030b
+DATA avx2Lower<>+8(SB)/8, $0x2737353737070303
+GLOBL avx2Lower<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Offset<>+0(SB)/8, $0xb9b9bfbf04110000
+DATA avx2Offset<>+8(SB)/8, $0x0000000000000000
+GLOBL avx2Offset<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Nibble<>+0(SB)/8, $0x0f0f0f0f0f0f0f0f
+DATA avx2Nibble<>+8(SB)/8, $0x0f0f0f0f0f0f0f0f
+GLOBL avx2Nibble<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Underscore<>+0(SB)/8, $0x5f5f5f5f5f5f5f5f
+DATA avx2Underscore<>+8(SB)/8, $0x5f5f5f5f5f5f5f5f
+GLOBL avx2Underscore<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Extra<>+0(SB)/8, $0x2121212121212121
+DATA avx2Extra<>+8(SB)/8, $0x2121212121212121
+GLOBL avx2Extra<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Pairs<>+0(SB)/8, $0x0140014001400140
+DATA avx2Pairs<>+8(SB)/8, $0x0140014001400140
+GLOBL avx2Pairs<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Quads<>+0(SB)/8, $0x0001100000011000
+DATA avx2Quads<>+8(SB)/8, $0x0001100000011000
+GLOBL avx2Quads<>(SB), RODATA|NOPTR, $16
+
+DATA avx2Order<>+0(SB)/8, $0x090a040506000102
+DATA avx2Order<>+8(SB)/8, $0x808080800c0d0e08
+GLOBL avx2Order<>(SB), RODATA|NOPTR, $16
+
+// func decodeAVX2(dst *byte, src *byte, n int) (bad uint64)
+// Requires: AVX, AVX2
+TEXT ·decodeAVX2(SB), NOSPLIT, $0-32
+	MOVQ           dst+0(FP), DI
+	MOVQ           src+8(FP), SI
+	MOVQ           n+16(FP), CX
+	VBROADCASTI128 avx2Upper<>+0(SB), Y0
+	VBROADCASTI128 avx2Lower<>+0(SB), Y1
+	VBROADCASTI128 avx2Offset<>+0(SB), Y2
+	VBROADCASTI128 avx2Nibble<>+0(SB), Y3
+	VBROADCASTI128 avx2Underscore<>+0(SB), Y4
+	VBROADCASTI128 avx2Extra<>+0(SB), Y5
+	VBROADCASTI128 avx2Pairs<>+0(SB), Y6
+	VBROADCASTI128 avx2Quads<>+0(SB), Y7
+	VBROADCASTI128 avx2Order<>+0(SB), Y8
+	VMOVDQU        avx2Together<>+0(SB), Y9
+	VPXOR          Y10, Y10, Y10
+
+loop:
+	VMOVDQU      (SI), Y11
+	VPAND        Y11, Y3, Y12
+	VPSHUFB      Y12, Y1, Y12
+	VPSRLD       $0x04, Y11, Y13
+	VPAND        Y13, Y3, Y13
+	VPSHUFB      Y13, Y2, Y14
+	VPSHUFB      Y13, Y0, Y13
+	VPAND        Y12, Y13, Y12
+	VPOR         Y12, Y10, Y10
+	VPCMPEQB     Y11, Y4, Y13
+	VPAND        Y13, Y5, Y13
+	VPADDB       Y14, Y11, Y11
+	VPADDB       Y13, Y11, Y11
+	VPMADDUBSW   Y6, Y11, Y11
+	VPMADDWD     Y7, Y11, Y11
+	VPSHUFB      Y8, Y11, Y11
+	VPERMD       Y11, Y9, Y11
+	VMOVDQU      X11, (DI)
+	VEXTRACTI128 $0x01, Y11, X11
+	VMOVQ        X11, 16(DI)
+	ADDQ         $0x20, SI
+	ADDQ         $0x18, DI
+	SUBQ         $0x20, CX
+	JZ           done
+	CMPQ         CX, $0x20
+	JGE          loop
+	LEAQ         -32(SI)(CX*1), SI
+	LEAQ         (CX)(CX*2), CX
+	SHRQ         $0x02, CX
+	LEAQ         -24(DI)(CX*1), DI
+	MOVQ         $0x00000020, CX
+	JMP          loop
+
+done:
+	VPXOR     Y12, Y12, Y12
+	VPCMPEQB  Y12, Y10, Y10
+	VPMOVMSKB Y10, AX
+	NOTL      AX
+	MOVQ      AX, bad+24(FP)
+	VZEROUPPER
+	RET

@@ -2,13 +2,10 @@
 
 package jose
 
-// HasVector reports whether the processor has what the vector form of base64url needs.
-func HasVector() bool { return false }
+// Supported reports whether this processor and this build have the form.
+func (v Vector) Supported() bool { return v == NoVector }
 
-// UseVector turns the vector form of base64url on, where there is one.
-func UseVector(bool) {}
+// SelfTest checks a vector form.
+func SelfTest(Vector) error { return nil }
 
-// SelfTest checks the vector form.
-func SelfTest() error { return nil }
-
-func decode(out, src []byte) bool { return decodePortable(out, src) }
+func decodeBy(_ Vector, out, src []byte) bool { return decodePortable(out, src) }

@@ -9,3 +9,9 @@ package jose
 //
 //go:noescape
 func decodeVBMI(dst *byte, src *byte, n int) (bad uint64)
+
+// decodeAVX2 decodes the n base64url characters at src to the n·3/4 octets at dst; n is a multiple of 4 and at least 32. bad is
+// not 0 when one of them is not in the alphabet; then dst holds anything.
+//
+//go:noescape
+func decodeAVX2(dst *byte, src *byte, n int) (bad uint64)

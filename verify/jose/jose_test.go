@@ -92,26 +92,30 @@ func FuzzCheckJSON(f *testing.F) {
 }
 
 func FuzzDecodeSegment(f *testing.F) {
-	for _, s := range []string{"", "QQ", "QUI", "QUJD", "QR", "Q", "QQ==", "Q\nQ", "Q-_Q", "Q+/Q", strings.Repeat("A", 87)} {
+	for _, s := range []string{"", "QQ", "QUI", "QUJD", "QR", "Q", "QQ==", "Q\nQ", "Q-_Q", "Q+/Q", strings.Repeat("A", 87), strings.Repeat("z_-9", 9) + "Q=", strings.Repeat("\xc1", 40)} {
 		f.Add([]byte(s))
 	}
+	defer UseVector(vector)
 	f.Fuzz(func(t *testing.T, src []byte) {
-		got, err := DecodeSegment([]byte("x"), src)
 		want, werr := base64.RawURLEncoding.Strict().DecodeString(string(src))
 		if bytes.ContainsAny(src, "\r\n") {
 			werr = errors.New("the standard library skips line breaks")
 		}
-		if (err == nil) != (werr == nil) {
-			t.Fatalf("DecodeSegment(%q) = %v, want %v", src, err, werr)
-		}
-		if err != nil {
-			if string(got) != "x" {
-				t.Fatalf("DecodeSegment(%q) left %q in dst", src, got)
+		for _, v := range []Vector{NoVector, AVX2, VBMI} {
+			UseVector(v)
+			got, err := DecodeSegment([]byte("x"), src)
+			if (err == nil) != (werr == nil) {
+				t.Fatalf("%s: DecodeSegment(%q) = %v, want %v", v, src, err, werr)
 			}
-			return
-		}
-		if string(got) != "x"+string(want) {
-			t.Fatalf("DecodeSegment(%q) = %q, want %q", src, got[1:], want)
+			if err != nil {
+				if string(got) != "x" {
+					t.Fatalf("%s: DecodeSegment(%q) left %q in dst", v, src, got)
+				}
+				continue
+			}
+			if string(got) != "x"+string(want) {
+				t.Fatalf("%s: DecodeSegment(%q) = %q, want %q", v, src, got[1:], want)
+			}
 		}
 	})
 }

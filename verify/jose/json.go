@@ -21,9 +21,10 @@ var DefaultLimits = Limits{Depth: 16, Members: 256}
 var ErrJSON = errors.New("jose: not one strict JSON object")
 
 // A Checker checks JSON texts. It is reusable, not safe for concurrent use, and allocates nothing once warm.
+//
+// Its methods take where in src they begin and return where they end, or bad: a place held in memory costs a quarter of the time.
 type Checker struct {
 	src     []byte
-	pos     int
 	limits  Limits
 	members int
 	names   []Text   // of the objects that are open, innermost last
@@ -72,68 +73,67 @@ func (c *Checker) Check(b []byte, lim Limits) error {
 // Index is Check that tells the members of the object, in their order. They refer to b and to unescaped; both slices are the
 // Checker's and valid until its next use.
 func (c *Checker) Index(b []byte, lim Limits) (members []Member, unescaped []byte, err error) {
-	c.src, c.pos, c.limits, c.members = b, 0, lim, 0
+	c.src, c.limits, c.members = b, lim, 0
 	c.names, c.buf, c.top = c.names[:0], c.buf[:0], c.top[:0]
 	if len(b) > maxJSON {
 		return nil, nil, ErrJSON
 	}
-	c.space()
-	if c.peek() != '{' || !c.object(1) {
+	i := space(b, 0)
+	if at(b, i) != '{' {
 		return nil, nil, ErrJSON
 	}
-	c.space()
-	if c.pos != len(c.src) {
+	if i = c.object(i+1, 1); i == bad || space(b, i) != len(b) {
 		return nil, nil, ErrJSON
 	}
 	return c.top, c.buf, nil
 }
 
-// peek returns the octet at pos, or 0 at the end (0 is valid nowhere).
-func (c *Checker) peek() byte {
-	if c.pos < len(c.src) {
-		return c.src[c.pos]
+// bad is where a text ends that is refused.
+const bad = -1
+
+// at returns the octet at i, or 0 at the end (0 is valid nowhere).
+func at(src []byte, i int) byte {
+	if uint(i) < uint(len(src)) {
+		return src[i]
 	}
 	return 0
 }
 
-func (c *Checker) space() {
-	for c.pos < len(c.src) {
-		switch c.src[c.pos] {
-		case ' ', '\t', '\n', '\r':
-			c.pos++
-		default:
-			return
-		}
+// space returns where the white space at i ends.
+func space(src []byte, i int) int {
+	const set = 1<<' ' | 1<<'\t' | 1<<'\n' | 1<<'\r'
+	for uint(i) < uint(len(src)) && src[i] <= ' ' && set>>src[i]&1 != 0 {
+		i++
 	}
+	return i
 }
 
-// value reads a value; of a string it returns the text.
-func (c *Checker) value(depth int) (Text, bool) {
-	switch b := c.peek(); {
-	case b == '"':
-		return c.str()
-	case b == '{':
-		return Text{}, c.object(depth + 1)
-	case b == '[':
-		return Text{}, c.array(depth + 1)
-	case b == 't':
-		return Text{}, c.literal("true")
-	case b == 'f':
-		return Text{}, c.literal("false")
-	case b == 'n':
-		return Text{}, c.literal("null")
-	case b == '-' || ('0' <= b && b <= '9'):
-		return Text{}, c.number()
+// value reads the value at i; of a string it returns the text.
+func (c *Checker) value(i, depth int) (Text, int) {
+	switch at(c.src, i) {
+	case '"':
+		return c.str(i + 1)
+	case '{':
+		return Text{}, c.object(i+1, depth+1)
+	case '[':
+		return Text{}, c.array(i+1, depth+1)
+	case 't':
+		return Text{}, literal(c.src, i, "true")
+	case 'f':
+		return Text{}, literal(c.src, i, "false")
+	case 'n':
+		return Text{}, literal(c.src, i, "null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return Text{}, number(c.src, i)
 	}
-	return Text{}, false
+	return Text{}, bad
 }
 
-func (c *Checker) literal(s string) bool {
-	if len(c.src)-c.pos < len(s) || string(c.src[c.pos:c.pos+len(s)]) != s {
-		return false
+func literal(src []byte, i int, s string) int {
+	if len(src)-i < len(s) || string(src[i:i+len(s)]) != s {
+		return bad
 	}
-	c.pos += len(s)
-	return true
+	return i + len(s)
 }
 
 // count adds one member or element.
@@ -142,70 +142,64 @@ func (c *Checker) count() bool {
 	return c.members <= c.limits.Members
 }
 
-func (c *Checker) object(depth int) bool {
+// object reads on behind the brace of an object.
+func (c *Checker) object(i, depth int) int {
 	if depth > c.limits.Depth {
-		return false
+		return bad
 	}
-	c.pos++ // {
+	src := c.src
 	first, firstBuf := len(c.names), len(c.buf)
-	c.space()
-	if c.peek() == '}' {
-		c.pos++
-		return true
+	if i = space(src, i); at(src, i) == '}' {
+		return i + 1
 	}
 	for marks := uint64(0); ; {
-		if c.peek() != '"' || !c.count() {
-			return false
+		if at(src, i) != '"' || !c.count() {
+			return bad
 		}
-		n, ok := c.str()
-		if !ok {
-			return false
+		name, end := c.str(i + 1)
+		if end == bad {
+			return bad
 		}
-		mark := c.mark(n)
-		if marks&mark != 0 && c.seen(first, n) {
-			return false
+		mark := c.mark(name)
+		if marks&mark != 0 && c.seen(first, name) {
+			return bad
 		}
 		marks |= mark
-		c.names = append(c.names, n)
-		c.space()
-		if c.peek() != ':' {
-			return false
+		c.names = append(c.names, name)
+		if i = space(src, end); at(src, i) != ':' {
+			return bad
 		}
-		c.pos++
-		c.space()
-		from := c.pos
-		str, ok := c.value(depth)
-		if !ok {
-			return false
+		from := space(src, i+1)
+		str, end := c.value(from, depth)
+		if end == bad {
+			return bad
 		}
 		if depth == 1 {
-			c.top = append(c.top, Member{Name: n, From: int32(from), To: int32(c.pos), String: str})
+			c.top = append(c.top, Member{Name: name, From: int32(from), To: int32(end), String: str})
 		}
-		c.space()
-		switch c.peek() {
+		switch i = space(src, end); at(src, i) {
 		case ',':
-			c.pos++
-			c.space()
+			i = space(src, i+1)
 		case '}':
-			c.pos++
 			// This object's names are done with; those of the objects around it stay. Index refers to the outermost one's.
 			if c.names = c.names[:first]; depth > 1 {
 				c.buf = c.buf[:firstBuf]
 			}
-			return true
+			return i + 1
 		default:
-			return false
+			return bad
 		}
 	}
 }
 
-// mark is one bit of 64 that equal names share, so that most names need not be compared with any other.
+// mark is one bit of 64 that equal names share, so that most names need not be compared with any other. The factors are those that
+// keep the claims and parameters that most tokens have apart.
 func (c *Checker) mark(n Text) uint64 {
 	if n.From == n.To {
 		return 1
 	}
 	t := n.Bytes(c.src, c.buf)
-	return 1 << ((uint(t[0])*7 + uint(t[len(t)-1])*13 + uint(len(t))*31) & 63)
+	return 1 << ((uint(t[0])*4 + uint(t[len(t)-1]) + uint(len(t))*18) & 63)
 }
 
 // seen compares n with the names of the object whose first is c.names[first]. The member limit bounds the work: at most
@@ -220,175 +214,152 @@ func (c *Checker) seen(first int, n Text) bool {
 	return false
 }
 
-func (c *Checker) array(depth int) bool {
+// array reads on behind the bracket of an array.
+func (c *Checker) array(i, depth int) int {
 	if depth > c.limits.Depth {
-		return false
+		return bad
 	}
-	c.pos++ // [
-	c.space()
-	if c.peek() == ']' {
-		c.pos++
-		return true
+	src := c.src
+	if i = space(src, i); at(src, i) == ']' {
+		return i + 1
 	}
 	for {
 		if !c.count() {
-			return false
+			return bad
 		}
-		if _, ok := c.value(depth); !ok {
-			return false
+		_, end := c.value(i, depth)
+		if end == bad {
+			return bad
 		}
-		c.space()
-		switch c.peek() {
+		switch i = space(src, end); at(src, i) {
 		case ',':
-			c.pos++
-			c.space()
+			i = space(src, i+1)
 		case ']':
-			c.pos++
-			return true
+			return i + 1
 		default:
-			return false
+			return bad
 		}
 	}
 }
 
-// str reads a string and returns its text.
-func (c *Checker) str() (Text, bool) {
-	c.pos++ // "
-	start := c.pos
-	for {
-		c.plain()
-		if c.pos >= len(c.src) {
-			return Text{}, false
-		}
-		switch b := c.src[c.pos]; {
+// str reads the string whose text begins at start, behind the quote, and returns the text.
+func (c *Checker) str(start int) (Text, int) {
+	for i := start; ; {
+		i = plain(c.src, i)
+		switch b := at(c.src, i); {
 		case b == '"':
-			c.pos++
-			return Text{From: int32(start), To: int32(c.pos - 1)}, true
+			return Text{From: int32(start), To: int32(i)}, i + 1
 		case b == '\\':
-			return c.escaped(start)
-		case b < 0x20:
-			return Text{}, false
+			return c.escaped(start, i)
+		case b < 0x20: // or the end
+			return Text{}, bad
 		default:
-			if !c.rune() {
-				return Text{}, false
+			if i = sequence(c.src, i); i == bad {
+				return Text{}, bad
 			}
 		}
 	}
 }
 
-// plain steps over octets of a string that stand for themselves, eight at a time: all of ASCII but control characters, the
-// quote and the backslash.
-func (c *Checker) plain() {
+// plain returns where the octets from i on end that stand for themselves in a string, eight at a time: all of ASCII but control
+// characters, the quote and the backslash.
+func plain(src []byte, i int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	src, pos := c.src, c.pos
-	for len(src)-pos >= 8 {
-		w := binary.LittleEndian.Uint64(src[pos:])
-		quote, backslash := w^'"'*ones, w^'\\'*ones
-		// The lowest bit that is set marks the first octet; a borrow can only set bits above it.
-		if m := ((quote-ones)&^quote | (backslash-ones)&^backslash | (w-0x20*ones)&^w | w) & tops; m != 0 {
-			c.pos = pos + bits.TrailingZeros64(m)/8
-			return
+	for ; len(src)-i >= 8; i += 8 {
+		w := binary.LittleEndian.Uint64(src[i:])
+		// The lowest bit that is set marks the first octet. A borrow can only set bits above it, and in an octet whose top bit is
+		// clear the others come from a borrow alone; one with its top bit set is marked by itself.
+		if m := (((w ^ '"'*ones) - ones) | ((w ^ '\\'*ones) - ones) | (w - 0x20*ones) | w) & tops; m != 0 {
+			return i + bits.TrailingZeros64(m)/8
 		}
-		pos += 8
 	}
-	for pos < len(src) && src[pos] >= 0x20 && src[pos] < utf8.RuneSelf && src[pos] != '"' && src[pos] != '\\' {
-		pos++
+	for i < len(src) && src[i] >= 0x20 && src[i] < utf8.RuneSelf && src[i] != '"' && src[i] != '\\' {
+		i++
 	}
-	c.pos = pos
+	return i
 }
 
-// rune steps over one UTF-8 sequence.
-func (c *Checker) rune() bool {
-	r, size := utf8.DecodeRune(c.src[c.pos:])
+// sequence returns where the UTF-8 sequence at i ends.
+func sequence(src []byte, i int) int {
+	r, size := utf8.DecodeRune(src[i:])
 	if r == utf8.RuneError && size == 1 {
-		return false
+		return bad
 	}
-	c.pos += size
-	return true
+	return i + size
 }
 
-// escaped reads on from the first backslash of a string that began at start, writing the unescaped text to buf.
-func (c *Checker) escaped(start int) (Text, bool) {
-	from := len(c.buf)
-	c.buf = append(c.buf, c.src[start:c.pos]...)
+// escaped reads on from the first backslash, at i, of a string that began at start, writing the unescaped text to buf.
+func (c *Checker) escaped(start, i int) (Text, int) {
+	src, from := c.src, len(c.buf)
+	c.buf = append(c.buf, src[start:i]...)
 	for {
-		at := c.pos
-		c.plain()
-		c.buf = append(c.buf, c.src[at:c.pos]...)
-		if c.pos >= len(c.src) {
-			return Text{}, false
-		}
-		switch b := c.src[c.pos]; {
+		end := plain(src, i)
+		c.buf = append(c.buf, src[i:end]...)
+		switch b := at(src, end); {
 		case b == '"':
-			c.pos++
-			return Text{From: int32(from), To: int32(len(c.buf)), Escaped: true}, true
+			return Text{From: int32(from), To: int32(len(c.buf)), Escaped: true}, end + 1
 		case b == '\\':
-			if !c.escape() {
-				return Text{}, false
+			if i = c.escape(end + 1); i == bad {
+				return Text{}, bad
 			}
-		case b < 0x20:
-			return Text{}, false
+		case b < 0x20: // or the end
+			return Text{}, bad
 		default:
-			at := c.pos
-			if !c.rune() {
-				return Text{}, false
+			if i = sequence(src, end); i == bad {
+				return Text{}, bad
 			}
-			c.buf = append(c.buf, c.src[at:c.pos]...)
+			c.buf = append(c.buf, src[end:i]...)
 		}
 	}
 }
 
-// escape reads one escape sequence (RFC 8259, 7).
-func (c *Checker) escape() bool {
-	if c.pos+1 >= len(c.src) {
-		return false
-	}
-	e := c.src[c.pos+1]
+// escape reads on behind the backslash of an escape sequence (RFC 8259, 7).
+func (c *Checker) escape(i int) int {
+	e := at(c.src, i)
 	if e == 'u' {
-		return c.unicode()
+		return c.unicode(i + 1)
 	}
 	const from, to = `"\/bfnrt`, "\"\\/\b\f\n\r\t"
-	for i := range len(from) {
-		if from[i] == e {
-			c.buf = append(c.buf, to[i])
-			c.pos += 2
-			return true
+	for j := range len(from) {
+		if from[j] == e {
+			c.buf = append(c.buf, to[j])
+			return i + 1
 		}
 	}
-	return false
+	return bad
 }
 
-// unicode reads \uXXXX, or a surrogate pair of two; a lone surrogate is refused, since readers differ on it.
-func (c *Checker) unicode() bool {
-	r, ok := c.hex4(c.pos + 2)
+// unicode reads on behind \u: four digits, or a surrogate pair of two; a lone surrogate is refused, since readers differ on it.
+func (c *Checker) unicode(i int) int {
+	r, ok := hex4(c.src, i)
 	if !ok {
-		return false
+		return bad
 	}
-	c.pos += 6
+	i += 4
 	switch {
 	case 0xd800 <= r && r < 0xdc00:
-		if c.pos+1 >= len(c.src) || c.src[c.pos] != '\\' || c.src[c.pos+1] != 'u' {
-			return false
+		if at(c.src, i) != '\\' || at(c.src, i+1) != 'u' {
+			return bad
 		}
-		low, ok := c.hex4(c.pos + 2)
+		low, ok := hex4(c.src, i+2)
 		if !ok || low < 0xdc00 || low > 0xdfff {
-			return false
+			return bad
 		}
-		c.pos += 6
+		i += 6
 		r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
 	case 0xdc00 <= r && r <= 0xdfff:
-		return false
+		return bad
 	}
 	c.buf = utf8.AppendRune(c.buf, r)
-	return true
+	return i
 }
 
-func (c *Checker) hex4(at int) (rune, bool) {
-	if at+4 > len(c.src) {
+func hex4(src []byte, i int) (rune, bool) {
+	if i+4 > len(src) {
 		return 0, false
 	}
 	var r rune
-	for _, b := range c.src[at : at+4] {
+	for _, b := range src[i : i+4] {
 		switch {
 		case '0' <= b && b <= '9':
 			b -= '0'
@@ -405,64 +376,66 @@ func (c *Checker) hex4(at int) (rune, bool) {
 }
 
 // number reads a number by the grammar of RFC 8259, 6, and refuses one that no float64 holds.
-func (c *Checker) number() bool {
-	start := c.pos
-	if c.peek() == '-' {
-		c.pos++
+func number(src []byte, start int) int {
+	i := start
+	if at(src, i) == '-' {
+		i++
 	}
-	switch {
-	case c.peek() == '0':
-		c.pos++
-	case !c.digits():
-		return false
+	if at(src, i) == '0' {
+		i++
+	} else if i = digits(src, i); i == bad {
+		return bad
 	}
 	simple := true
-	if c.peek() == '.' {
-		c.pos++
+	if at(src, i) == '.' {
 		simple = false
-		if !c.digits() {
-			return false
+		if i = digits(src, i+1); i == bad {
+			return bad
 		}
 	}
-	if b := c.peek(); b == 'e' || b == 'E' {
-		c.pos++
+	if b := at(src, i); b == 'e' || b == 'E' {
 		simple = false
-		if b := c.peek(); b == '+' || b == '-' {
-			c.pos++
+		if b := at(src, i+1); b == '+' || b == '-' {
+			i++
 		}
-		if !c.digits() {
-			return false
+		if i = digits(src, i+1); i == bad {
+			return bad
 		}
 	}
 	// Fast path: an integer of at most 19 characters needs no look at its size.
-	if simple && c.pos-start <= 19 {
-		return true
+	if simple && i-start <= 19 {
+		return i
 	}
-	if c.pos-start > 64 {
-		return false
+	if i-start > 64 {
+		return bad
 	}
-	_, err := strconv.ParseFloat(string(c.src[start:c.pos]), 64)
-	return err == nil
+	if _, err := strconv.ParseFloat(string(src[start:i]), 64); err != nil {
+		return bad
+	}
+	return i
 }
 
 // digits reads one digit or more.
-func (c *Checker) digits() bool {
-	start := c.pos
-	for b := c.peek(); '0' <= b && b <= '9'; b = c.peek() {
-		c.pos++
+func digits(src []byte, start int) int {
+	i := start
+	for b := at(src, i); '0' <= b && b <= '9'; b = at(src, i) {
+		i++
 	}
-	return c.pos > start
+	if i == start {
+		return bad
+	}
+	return i
 }
 
 // Unescape returns the text of a JSON string, quotes included, that a Checker has passed: a copy, for strings inside arrays and
 // objects. nil for anything else.
 func Unescape(quoted []byte) []byte {
-	c := Checker{src: quoted}
-	if c.peek() != '"' {
+	if at(quoted, 0) != '"' {
 		return nil
 	}
-	t, ok := c.str()
-	if !ok || c.pos != len(quoted) {
+	c := Checker{src: quoted}
+	t, end := c.str(1)
+	if end != len(quoted) {
 		return nil
 	}
 	return append([]byte{}, t.Bytes(c.src, c.buf)...)

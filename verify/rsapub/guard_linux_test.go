@@ -76,14 +76,27 @@ func TestGuardIFMA(t *testing.T) {
 			switch length {
 			case 40:
 				mul40((*[40]uint64)(s[0]), (*[40]uint64)(s[1]), (*[40]uint64)(s[2]), m.k0, m.rows)
-				sqr40((*[40]uint64)(s[0]), (*[40]uint64)(s[2]), m.k0, m.rows, 1)
 			case 64:
 				mul64((*[64]uint64)(s[0]), (*[64]uint64)(s[1]), (*[64]uint64)(s[2]), m.k0, m.rows)
-				sqr64((*[64]uint64)(s[0]), (*[64]uint64)(s[2]), m.k0, m.rows, 1)
 			default:
 				mul80((*[80]uint64)(s[0]), (*[80]uint64)(s[1]), (*[80]uint64)(s[2]), m.k0, m.rows)
-				sqr80((*[80]uint64)(s[0]), (*[80]uint64)(s[2]), m.k0, m.rows, 1)
 			}
+			var d, c digits
+			copy(d[:], s[0])
+			m.toColumns(&c, &d)
+			copy(s[0], c[:])
+			copy(s[2], m.down[:])
+			switch length {
+			case 40:
+				sqr40((*[40]uint64)(s[0]), (*[40]uint64)(s[2]), m.k0, 1)
+			case 64:
+				sqr64((*[64]uint64)(s[0]), (*[64]uint64)(s[2]), m.k0, 1)
+			default:
+				sqr80((*[80]uint64)(s[0]), (*[80]uint64)(s[2]), m.k0, 1)
+			}
+			copy(c[:], s[0])
+			m.fromColumns(&d, &c)
+			copy(s[0], d[:])
 			for i, got := range s[0] {
 				if got != want[i] {
 					t.Fatalf("%d bits: digit %d is %x, want %x", bits, i, got, want[i])

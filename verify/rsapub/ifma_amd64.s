@@ -65,11 +65,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z10, Z31, Z0
@@ -167,25 +167,25 @@ carried:
 	VZEROUPPER
 	RET
 
-// func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, rows uint64, times uint64)
+// func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, times uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·sqr40(SB), NOSPLIT, $8-40
-	MOVQ      times+32(FP), BP
+TEXT ·sqr40(SB), NOSPLIT, $8-32
+	MOVQ      times+24(FP), BP
 	MOVQ      x+0(FP), DI
 	MOVQ      n+8(FP), AX
 	MOVQ      k0+16(FP), R9
-	VMOVDQU64 (DI), Z5
+	VMOVDQU64 (DI), Z15
 	VMOVDQU64 (AX), Z10
-	VMOVDQU64 64(DI), Z6
+	VMOVDQU64 64(DI), Z16
 	VMOVDQU64 64(AX), Z11
-	VMOVDQU64 128(DI), Z7
+	VMOVDQU64 128(DI), Z17
 	VMOVDQU64 128(AX), Z12
-	VMOVDQU64 192(DI), Z8
+	VMOVDQU64 192(DI), Z18
 	VMOVDQU64 192(AX), Z13
-	VMOVDQU64 256(DI), Z9
+	VMOVDQU64 256(DI), Z19
 	VMOVDQU64 256(AX), Z14
 	MOVQ      (AX), R11
-	MOVQ      8(AX), R12
+	MOVQ      64(AX), R12
 	MOVQ      $0x000fffffffffffff, R8
 	MOVL      $0x0000007f, BX
 	KMOVW     BX, K1
@@ -193,31 +193,34 @@ TEXT ·sqr40(SB), NOSPLIT, $8-40
 	KMOVW     BX, K2
 
 again:
-	MOVQ DI, SI
-
-	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
+	MOVQ   DI, SI
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
+	VPXORQ Z5, Z5, Z5
 	VPXORQ Z1, Z1, Z1
+	VPXORQ Z6, Z6, Z6
 	VPXORQ Z2, Z2, Z2
+	VPXORQ Z7, Z7, Z7
 	VPXORQ Z3, Z3, Z3
+	VPXORQ Z8, Z8, Z8
 	VPXORQ Z4, Z4, Z4
-	MOVQ   n+8(FP), DI
+	VPXORQ Z9, Z9, Z9
+	MOVL   $0x00000008, CX
 
-row:
-	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
+lane:
+	// A digit of register 0: its products with the registers from that on.
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
-	VPMADD52LUQ  Z5, Z30, Z0
-	VPMADD52LUQ  Z6, Z30, Z1
-	VPMADD52LUQ  Z7, Z30, Z2
-	VPMADD52LUQ  Z8, Z30, Z3
-	VPMADD52LUQ  Z9, Z30, Z4
-	VPEXTRQ      $0x01, X0, R14
+	VPMADD52LUQ  Z15, Z30, Z0
+	VPMADD52LUQ  Z16, Z30, Z6
+	VPMADD52LUQ  Z17, Z30, Z7
+	VPMADD52LUQ  Z18, Z30, Z8
+	VPMADD52LUQ  Z19, Z30, Z9
+	VMOVQ        X1, R14
+	VMOVQ        X6, R15
+	LEAQ         (R14)(R15*2), R14
 	ADDQ         R13, AX
 	ADCQ         $0x00, BX
 
@@ -231,46 +234,223 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
-	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z10, Z31, Z0
-	VPXORQ       Z15, Z15, Z15
-	VPMADD52HUQ  Z5, Z30, Z15
-	VPMADD52LUQ  Z11, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z10, Z31, Z15
-	VPADDQ       Z15, Z0, Z0
-	VPXORQ       Z16, Z16, Z16
-	VPMADD52HUQ  Z6, Z30, Z16
-	VPMADD52LUQ  Z12, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z11, Z31, Z16
-	VPADDQ       Z16, Z1, Z1
-	VPXORQ       Z17, Z17, Z17
-	VPMADD52HUQ  Z7, Z30, Z17
-	VPMADD52LUQ  Z13, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z12, Z31, Z17
-	VPADDQ       Z17, Z2, Z2
-	VPXORQ       Z18, Z18, Z18
-	VPMADD52HUQ  Z8, Z30, Z18
-	VPMADD52LUQ  Z14, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z13, Z31, Z18
-	VPADDQ       Z18, Z3, Z3
-	VPXORQ       Z15, Z15, Z15
-	VPMADD52HUQ  Z9, Z30, Z15
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z10, Z31, Z0
+	VPMADD52LUQ Z11, Z31, Z1
+	VPMADD52LUQ Z12, Z31, Z2
+	VPMADD52LUQ Z13, Z31, Z3
+	VPMADD52LUQ Z14, Z31, Z4
+	VALIGNQ.Z   $0x01, Z0, Z0, K1, Z0
+	VPADDQ      Z6, Z1, Z1
+	VPADDQ      Z6, Z1, Z1
+	VPXORQ      Z5, Z5, Z5
+	VPMADD52HUQ Z10, Z31, Z1
+	VPMADD52HUQ Z11, Z31, Z2
+	VPMADD52HUQ Z12, Z31, Z3
+	VPMADD52HUQ Z13, Z31, Z4
+	VPMADD52HUQ Z14, Z31, Z0
+	VPMADD52HUQ Z15, Z30, Z1
+	VPMADD52HUQ Z16, Z30, Z7
+	VPMADD52HUQ Z17, Z30, Z8
+	VPMADD52HUQ Z18, Z30, Z9
+	VPMADD52HUQ Z19, Z30, Z5
+
+	// A digit of register 1: its products with the registers from that on.
+	VPBROADCASTQ 64(SI), Z30
+	VPMADD52LUQ  Z16, Z30, Z2
+	VPMADD52LUQ  Z17, Z30, Z8
+	VPMADD52LUQ  Z18, Z30, Z9
+	VPMADD52LUQ  Z19, Z30, Z5
+	VMOVQ        X2, R14
+	VMOVQ        X7, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z10, Z31, Z1
+	VPMADD52LUQ Z11, Z31, Z2
+	VPMADD52LUQ Z12, Z31, Z3
+	VPMADD52LUQ Z13, Z31, Z4
+	VPMADD52LUQ Z14, Z31, Z0
+	VALIGNQ.Z   $0x01, Z1, Z1, K1, Z1
+	VPADDQ      Z7, Z2, Z2
+	VPADDQ      Z7, Z2, Z2
+	VPXORQ      Z6, Z6, Z6
+	VPMADD52HUQ Z10, Z31, Z2
+	VPMADD52HUQ Z11, Z31, Z3
+	VPMADD52HUQ Z12, Z31, Z4
+	VPMADD52HUQ Z13, Z31, Z0
+	VPMADD52HUQ Z14, Z31, Z1
+	VPMADD52HUQ Z16, Z30, Z3
+	VPMADD52HUQ Z17, Z30, Z9
+	VPMADD52HUQ Z18, Z30, Z5
+	VPMADD52HUQ Z19, Z30, Z6
+
+	// A digit of register 2: its products with the registers from that on.
+	VPBROADCASTQ 128(SI), Z30
+	VPMADD52LUQ  Z17, Z30, Z4
+	VPMADD52LUQ  Z18, Z30, Z5
+	VPMADD52LUQ  Z19, Z30, Z6
+	VMOVQ        X3, R14
+	VMOVQ        X8, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z10, Z31, Z2
+	VPMADD52LUQ Z11, Z31, Z3
+	VPMADD52LUQ Z12, Z31, Z4
+	VPMADD52LUQ Z13, Z31, Z0
+	VPMADD52LUQ Z14, Z31, Z1
+	VALIGNQ.Z   $0x01, Z2, Z2, K1, Z2
+	VPADDQ      Z8, Z3, Z3
+	VPADDQ      Z8, Z3, Z3
+	VPXORQ      Z7, Z7, Z7
+	VPMADD52HUQ Z10, Z31, Z3
+	VPMADD52HUQ Z11, Z31, Z4
+	VPMADD52HUQ Z12, Z31, Z0
+	VPMADD52HUQ Z13, Z31, Z1
+	VPMADD52HUQ Z14, Z31, Z2
+	VPMADD52HUQ Z17, Z30, Z0
+	VPMADD52HUQ Z18, Z30, Z6
+	VPMADD52HUQ Z19, Z30, Z7
+
+	// A digit of register 3: its products with the registers from that on.
+	VPBROADCASTQ 192(SI), Z30
+	VPMADD52LUQ  Z18, Z30, Z1
+	VPMADD52LUQ  Z19, Z30, Z7
+	VMOVQ        X4, R14
+	VMOVQ        X9, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z10, Z31, Z3
+	VPMADD52LUQ Z11, Z31, Z4
+	VPMADD52LUQ Z12, Z31, Z0
+	VPMADD52LUQ Z13, Z31, Z1
+	VPMADD52LUQ Z14, Z31, Z2
+	VALIGNQ.Z   $0x01, Z3, Z3, K1, Z3
+	VPADDQ      Z9, Z4, Z4
+	VPADDQ      Z9, Z4, Z4
+	VPXORQ      Z8, Z8, Z8
+	VPMADD52HUQ Z10, Z31, Z4
+	VPMADD52HUQ Z11, Z31, Z0
+	VPMADD52HUQ Z12, Z31, Z1
+	VPMADD52HUQ Z13, Z31, Z2
+	VPMADD52HUQ Z14, Z31, Z3
+	VPMADD52HUQ Z18, Z30, Z2
+	VPMADD52HUQ Z19, Z30, Z8
+
+	// A digit of register 4: its products with the registers from that on.
+	VPBROADCASTQ 256(SI), Z30
+	VPMADD52LUQ  Z19, Z30, Z3
+	VMOVQ        X0, R14
+	VMOVQ        X5, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ  Z10, Z31, Z4
+	VPMADD52LUQ  Z11, Z31, Z0
+	VPMADD52LUQ  Z12, Z31, Z1
+	VPMADD52LUQ  Z13, Z31, Z2
+	VPMADD52LUQ  Z14, Z31, Z3
 	VALIGNQ.Z    $0x01, Z4, Z4, K1, Z4
-	VPMADD52HUQ  Z14, Z31, Z15
-	VPADDQ       Z15, Z4, Z4
+	VPADDQ       Z5, Z0, Z0
+	VPADDQ       Z5, Z0, Z0
+	VPXORQ       Z9, Z9, Z9
+	VPMADD52HUQ  Z10, Z31, Z0
+	VPMADD52HUQ  Z11, Z31, Z1
+	VPMADD52HUQ  Z12, Z31, Z2
+	VPMADD52HUQ  Z13, Z31, Z3
+	VPMADD52HUQ  Z14, Z31, Z4
+	VPMADD52HUQ  Z19, Z30, Z4
+	ADDQ         $0x08, SI
 	DECQ         CX
-	JNZ          row
-	MOVQ         x+0(FP), DI
+	JNZ          lane
+	VPADDQ       Z6, Z1, Z1
+	VPADDQ       Z6, Z1, Z1
+	VPADDQ       Z7, Z2, Z2
+	VPADDQ       Z7, Z2, Z2
+	VPADDQ       Z8, Z3, Z3
+	VPADDQ       Z8, Z3, Z3
+	VPADDQ       Z9, Z4, Z4
+	VPADDQ       Z9, Z4, Z4
 	VPBROADCASTQ R13, K2, Z0
 
 	// Carries: all at once, by one digit.
@@ -285,21 +465,17 @@ row:
 	VPANDQ       Z31, Z3, Z3
 	VPSRLQ       $0x34, Z4, Z9
 	VPANDQ       Z31, Z4, Z4
-	VALIGNQ      $0x07, Z8, Z9, Z9
-	VALIGNQ      $0x07, Z7, Z8, Z8
-	VALIGNQ      $0x07, Z6, Z7, Z7
-	VALIGNQ      $0x07, Z5, Z6, Z6
 	VPXORQ       Z30, Z30, Z30
-	VALIGNQ      $0x07, Z30, Z5, Z5
-	VPADDQ       Z5, Z0, Z0
+	VALIGNQ      $0x07, Z30, Z9, Z9
+	VPADDQ       Z9, Z0, Z0
 	VMOVDQU64    Z0, (DI)
-	VPADDQ       Z6, Z1, Z1
+	VPADDQ       Z5, Z1, Z1
 	VMOVDQU64    Z1, 64(DI)
-	VPADDQ       Z7, Z2, Z2
+	VPADDQ       Z6, Z2, Z2
 	VMOVDQU64    Z2, 128(DI)
-	VPADDQ       Z8, Z3, Z3
+	VPADDQ       Z7, Z3, Z3
 	VMOVDQU64    Z3, 192(DI)
-	VPADDQ       Z9, Z4, Z4
+	VPADDQ       Z8, Z4, Z4
 	VMOVDQU64    Z4, 256(DI)
 
 	// A digit above 2^52-1 is rare: carry one by one.
@@ -311,18 +487,38 @@ row:
 	KORTESTW K3, K3
 	JZ       carried
 	XORL     BX, BX
-	XORL     CX, CX
+	MOVQ     DI, SI
+	MOVL     $0x00000008, CX
 
-digit:
-	MOVQ      (DI)(CX*8), AX
-	ADDQ      BX, AX
-	MOVQ      AX, BX
-	SHRQ      $0x34, BX
+digits:
+	ADDQ      (SI), BX
+	MOVQ      BX, AX
 	ANDQ      R8, AX
-	MOVQ      AX, (DI)(CX*8)
-	INCQ      CX
-	CMPQ      CX, $0x28
-	JNE       digit
+	MOVQ      AX, (SI)
+	SHRQ      $0x34, BX
+	ADDQ      64(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 64(SI)
+	SHRQ      $0x34, BX
+	ADDQ      128(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 128(SI)
+	SHRQ      $0x34, BX
+	ADDQ      192(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 192(SI)
+	SHRQ      $0x34, BX
+	ADDQ      256(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 256(SI)
+	SHRQ      $0x34, BX
+	ADDQ      $0x08, SI
+	DECQ      CX
+	JNZ       digits
 	VMOVDQU64 (DI), Z0
 	VMOVDQU64 64(DI), Z1
 	VMOVDQU64 128(DI), Z2
@@ -330,11 +526,11 @@ digit:
 	VMOVDQU64 256(DI), Z4
 
 carried:
-	VMOVDQA64 Z0, Z5
-	VMOVDQA64 Z1, Z6
-	VMOVDQA64 Z2, Z7
-	VMOVDQA64 Z3, Z8
-	VMOVDQA64 Z4, Z9
+	VMOVDQA64 Z0, Z15
+	VMOVDQA64 Z1, Z16
+	VMOVDQA64 Z2, Z17
+	VMOVDQA64 Z3, Z18
+	VMOVDQA64 Z4, Z19
 	DECQ      BP
 	JNZ       again
 	VZEROUPPER
@@ -413,11 +609,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z16, Z31, Z0
@@ -554,31 +750,29 @@ carried:
 	VZEROUPPER
 	RET
 
-// func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, rows uint64, times uint64)
+// func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, times uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·sqr64(SB), NOSPLIT, $8-40
-	MOVQ      times+32(FP), BP
+TEXT ·sqr64(SB), NOSPLIT, $8-32
+	MOVQ      times+24(FP), BP
 	MOVQ      x+0(FP), DI
 	MOVQ      n+8(FP), AX
 	MOVQ      k0+16(FP), R9
-	VMOVDQU64 (DI), Z8
 	VMOVDQU64 (AX), Z16
-	VMOVDQU64 64(DI), Z9
 	VMOVDQU64 64(AX), Z17
-	VMOVDQU64 128(DI), Z10
+	VMOVDQU64 128(DI), Z24
 	VMOVDQU64 128(AX), Z18
-	VMOVDQU64 192(DI), Z11
+	VMOVDQU64 192(DI), Z25
 	VMOVDQU64 192(AX), Z19
-	VMOVDQU64 256(DI), Z12
+	VMOVDQU64 256(DI), Z26
 	VMOVDQU64 256(AX), Z20
-	VMOVDQU64 320(DI), Z13
+	VMOVDQU64 320(DI), Z27
 	VMOVDQU64 320(AX), Z21
-	VMOVDQU64 384(DI), Z14
+	VMOVDQU64 384(DI), Z28
 	VMOVDQU64 384(AX), Z22
-	VMOVDQU64 448(DI), Z15
+	VMOVDQU64 448(DI), Z29
 	VMOVDQU64 448(AX), Z23
 	MOVQ      (AX), R11
-	MOVQ      8(AX), R12
+	MOVQ      64(AX), R12
 	MOVQ      $0x000fffffffffffff, R8
 	MOVL      $0x0000007f, BX
 	KMOVW     BX, K1
@@ -586,37 +780,43 @@ TEXT ·sqr64(SB), NOSPLIT, $8-40
 	KMOVW     BX, K2
 
 again:
-	MOVQ DI, SI
-
-	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
+	MOVQ   DI, SI
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
+	VPXORQ Z8, Z8, Z8
 	VPXORQ Z1, Z1, Z1
+	VPXORQ Z9, Z9, Z9
 	VPXORQ Z2, Z2, Z2
+	VPXORQ Z10, Z10, Z10
 	VPXORQ Z3, Z3, Z3
+	VPXORQ Z11, Z11, Z11
 	VPXORQ Z4, Z4, Z4
+	VPXORQ Z12, Z12, Z12
 	VPXORQ Z5, Z5, Z5
+	VPXORQ Z13, Z13, Z13
 	VPXORQ Z6, Z6, Z6
+	VPXORQ Z14, Z14, Z14
 	VPXORQ Z7, Z7, Z7
-	MOVQ   n+8(FP), DI
+	VPXORQ Z15, Z15, Z15
+	MOVL   $0x00000008, CX
 
-row:
-	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
+lane:
+	// A digit of register 0: its products with the registers from that on.
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
-	VPMADD52LUQ  Z8, Z30, Z0
-	VPMADD52LUQ  Z9, Z30, Z1
-	VPMADD52LUQ  Z10, Z30, Z2
-	VPMADD52LUQ  Z11, Z30, Z3
-	VPMADD52LUQ  Z12, Z30, Z4
-	VPMADD52LUQ  Z13, Z30, Z5
-	VPMADD52LUQ  Z14, Z30, Z6
-	VPMADD52LUQ  Z15, Z30, Z7
-	VPEXTRQ      $0x01, X0, R14
+	VPMADD52LUQ  (DI), Z30, Z0
+	VPMADD52LUQ  64(DI), Z30, Z9
+	VPMADD52LUQ  Z24, Z30, Z10
+	VPMADD52LUQ  Z25, Z30, Z11
+	VPMADD52LUQ  Z26, Z30, Z12
+	VPMADD52LUQ  Z27, Z30, Z13
+	VPMADD52LUQ  Z28, Z30, Z14
+	VPMADD52LUQ  Z29, Z30, Z15
+	VMOVQ        X1, R14
+	VMOVQ        X9, R15
+	LEAQ         (R14)(R15*2), R14
 	ADDQ         R13, AX
 	ADCQ         $0x00, BX
 
@@ -630,64 +830,436 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
-	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z16, Z31, Z0
-	VPXORQ       Z24, Z24, Z24
-	VPMADD52HUQ  Z8, Z30, Z24
-	VPMADD52LUQ  Z17, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z16, Z31, Z24
-	VPADDQ       Z24, Z0, Z0
-	VPXORQ       Z25, Z25, Z25
-	VPMADD52HUQ  Z9, Z30, Z25
-	VPMADD52LUQ  Z18, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z17, Z31, Z25
-	VPADDQ       Z25, Z1, Z1
-	VPXORQ       Z26, Z26, Z26
-	VPMADD52HUQ  Z10, Z30, Z26
-	VPMADD52LUQ  Z19, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z18, Z31, Z26
-	VPADDQ       Z26, Z2, Z2
-	VPXORQ       Z27, Z27, Z27
-	VPMADD52HUQ  Z11, Z30, Z27
-	VPMADD52LUQ  Z20, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z19, Z31, Z27
-	VPADDQ       Z27, Z3, Z3
-	VPXORQ       Z24, Z24, Z24
-	VPMADD52HUQ  Z12, Z30, Z24
-	VPMADD52LUQ  Z21, Z31, Z5
-	VALIGNQ      $0x01, Z4, Z5, Z4
-	VPMADD52HUQ  Z20, Z31, Z24
-	VPADDQ       Z24, Z4, Z4
-	VPXORQ       Z25, Z25, Z25
-	VPMADD52HUQ  Z13, Z30, Z25
-	VPMADD52LUQ  Z22, Z31, Z6
-	VALIGNQ      $0x01, Z5, Z6, Z5
-	VPMADD52HUQ  Z21, Z31, Z25
-	VPADDQ       Z25, Z5, Z5
-	VPXORQ       Z26, Z26, Z26
-	VPMADD52HUQ  Z14, Z30, Z26
-	VPMADD52LUQ  Z23, Z31, Z7
-	VALIGNQ      $0x01, Z6, Z7, Z6
-	VPMADD52HUQ  Z22, Z31, Z26
-	VPADDQ       Z26, Z6, Z6
-	VPXORQ       Z27, Z27, Z27
-	VPMADD52HUQ  Z15, Z30, Z27
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z0
+	VPMADD52LUQ Z17, Z31, Z1
+	VPMADD52LUQ Z18, Z31, Z2
+	VPMADD52LUQ Z19, Z31, Z3
+	VPMADD52LUQ Z20, Z31, Z4
+	VPMADD52LUQ Z21, Z31, Z5
+	VPMADD52LUQ Z22, Z31, Z6
+	VPMADD52LUQ Z23, Z31, Z7
+	VALIGNQ.Z   $0x01, Z0, Z0, K1, Z0
+	VPADDQ      Z9, Z1, Z1
+	VPADDQ      Z9, Z1, Z1
+	VPXORQ      Z8, Z8, Z8
+	VPMADD52HUQ Z16, Z31, Z1
+	VPMADD52HUQ Z17, Z31, Z2
+	VPMADD52HUQ Z18, Z31, Z3
+	VPMADD52HUQ Z19, Z31, Z4
+	VPMADD52HUQ Z20, Z31, Z5
+	VPMADD52HUQ Z21, Z31, Z6
+	VPMADD52HUQ Z22, Z31, Z7
+	VPMADD52HUQ Z23, Z31, Z0
+	VPMADD52HUQ (DI), Z30, Z1
+	VPMADD52HUQ 64(DI), Z30, Z10
+	VPMADD52HUQ Z24, Z30, Z11
+	VPMADD52HUQ Z25, Z30, Z12
+	VPMADD52HUQ Z26, Z30, Z13
+	VPMADD52HUQ Z27, Z30, Z14
+	VPMADD52HUQ Z28, Z30, Z15
+	VPMADD52HUQ Z29, Z30, Z8
+
+	// A digit of register 1: its products with the registers from that on.
+	VPBROADCASTQ 64(SI), Z30
+	VPMADD52LUQ  64(DI), Z30, Z2
+	VPMADD52LUQ  Z24, Z30, Z11
+	VPMADD52LUQ  Z25, Z30, Z12
+	VPMADD52LUQ  Z26, Z30, Z13
+	VPMADD52LUQ  Z27, Z30, Z14
+	VPMADD52LUQ  Z28, Z30, Z15
+	VPMADD52LUQ  Z29, Z30, Z8
+	VMOVQ        X2, R14
+	VMOVQ        X10, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z1
+	VPMADD52LUQ Z17, Z31, Z2
+	VPMADD52LUQ Z18, Z31, Z3
+	VPMADD52LUQ Z19, Z31, Z4
+	VPMADD52LUQ Z20, Z31, Z5
+	VPMADD52LUQ Z21, Z31, Z6
+	VPMADD52LUQ Z22, Z31, Z7
+	VPMADD52LUQ Z23, Z31, Z0
+	VALIGNQ.Z   $0x01, Z1, Z1, K1, Z1
+	VPADDQ      Z10, Z2, Z2
+	VPADDQ      Z10, Z2, Z2
+	VPXORQ      Z9, Z9, Z9
+	VPMADD52HUQ Z16, Z31, Z2
+	VPMADD52HUQ Z17, Z31, Z3
+	VPMADD52HUQ Z18, Z31, Z4
+	VPMADD52HUQ Z19, Z31, Z5
+	VPMADD52HUQ Z20, Z31, Z6
+	VPMADD52HUQ Z21, Z31, Z7
+	VPMADD52HUQ Z22, Z31, Z0
+	VPMADD52HUQ Z23, Z31, Z1
+	VPMADD52HUQ 64(DI), Z30, Z3
+	VPMADD52HUQ Z24, Z30, Z12
+	VPMADD52HUQ Z25, Z30, Z13
+	VPMADD52HUQ Z26, Z30, Z14
+	VPMADD52HUQ Z27, Z30, Z15
+	VPMADD52HUQ Z28, Z30, Z8
+	VPMADD52HUQ Z29, Z30, Z9
+
+	// A digit of register 2: its products with the registers from that on.
+	VPBROADCASTQ 128(SI), Z30
+	VPMADD52LUQ  Z24, Z30, Z4
+	VPMADD52LUQ  Z25, Z30, Z13
+	VPMADD52LUQ  Z26, Z30, Z14
+	VPMADD52LUQ  Z27, Z30, Z15
+	VPMADD52LUQ  Z28, Z30, Z8
+	VPMADD52LUQ  Z29, Z30, Z9
+	VMOVQ        X3, R14
+	VMOVQ        X11, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z2
+	VPMADD52LUQ Z17, Z31, Z3
+	VPMADD52LUQ Z18, Z31, Z4
+	VPMADD52LUQ Z19, Z31, Z5
+	VPMADD52LUQ Z20, Z31, Z6
+	VPMADD52LUQ Z21, Z31, Z7
+	VPMADD52LUQ Z22, Z31, Z0
+	VPMADD52LUQ Z23, Z31, Z1
+	VALIGNQ.Z   $0x01, Z2, Z2, K1, Z2
+	VPADDQ      Z11, Z3, Z3
+	VPADDQ      Z11, Z3, Z3
+	VPXORQ      Z10, Z10, Z10
+	VPMADD52HUQ Z16, Z31, Z3
+	VPMADD52HUQ Z17, Z31, Z4
+	VPMADD52HUQ Z18, Z31, Z5
+	VPMADD52HUQ Z19, Z31, Z6
+	VPMADD52HUQ Z20, Z31, Z7
+	VPMADD52HUQ Z21, Z31, Z0
+	VPMADD52HUQ Z22, Z31, Z1
+	VPMADD52HUQ Z23, Z31, Z2
+	VPMADD52HUQ Z24, Z30, Z5
+	VPMADD52HUQ Z25, Z30, Z14
+	VPMADD52HUQ Z26, Z30, Z15
+	VPMADD52HUQ Z27, Z30, Z8
+	VPMADD52HUQ Z28, Z30, Z9
+	VPMADD52HUQ Z29, Z30, Z10
+
+	// A digit of register 3: its products with the registers from that on.
+	VPBROADCASTQ 192(SI), Z30
+	VPMADD52LUQ  Z25, Z30, Z6
+	VPMADD52LUQ  Z26, Z30, Z15
+	VPMADD52LUQ  Z27, Z30, Z8
+	VPMADD52LUQ  Z28, Z30, Z9
+	VPMADD52LUQ  Z29, Z30, Z10
+	VMOVQ        X4, R14
+	VMOVQ        X12, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z3
+	VPMADD52LUQ Z17, Z31, Z4
+	VPMADD52LUQ Z18, Z31, Z5
+	VPMADD52LUQ Z19, Z31, Z6
+	VPMADD52LUQ Z20, Z31, Z7
+	VPMADD52LUQ Z21, Z31, Z0
+	VPMADD52LUQ Z22, Z31, Z1
+	VPMADD52LUQ Z23, Z31, Z2
+	VALIGNQ.Z   $0x01, Z3, Z3, K1, Z3
+	VPADDQ      Z12, Z4, Z4
+	VPADDQ      Z12, Z4, Z4
+	VPXORQ      Z11, Z11, Z11
+	VPMADD52HUQ Z16, Z31, Z4
+	VPMADD52HUQ Z17, Z31, Z5
+	VPMADD52HUQ Z18, Z31, Z6
+	VPMADD52HUQ Z19, Z31, Z7
+	VPMADD52HUQ Z20, Z31, Z0
+	VPMADD52HUQ Z21, Z31, Z1
+	VPMADD52HUQ Z22, Z31, Z2
+	VPMADD52HUQ Z23, Z31, Z3
+	VPMADD52HUQ Z25, Z30, Z7
+	VPMADD52HUQ Z26, Z30, Z8
+	VPMADD52HUQ Z27, Z30, Z9
+	VPMADD52HUQ Z28, Z30, Z10
+	VPMADD52HUQ Z29, Z30, Z11
+
+	// A digit of register 4: its products with the registers from that on.
+	VPBROADCASTQ 256(SI), Z30
+	VPMADD52LUQ  Z26, Z30, Z0
+	VPMADD52LUQ  Z27, Z30, Z9
+	VPMADD52LUQ  Z28, Z30, Z10
+	VPMADD52LUQ  Z29, Z30, Z11
+	VMOVQ        X5, R14
+	VMOVQ        X13, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z4
+	VPMADD52LUQ Z17, Z31, Z5
+	VPMADD52LUQ Z18, Z31, Z6
+	VPMADD52LUQ Z19, Z31, Z7
+	VPMADD52LUQ Z20, Z31, Z0
+	VPMADD52LUQ Z21, Z31, Z1
+	VPMADD52LUQ Z22, Z31, Z2
+	VPMADD52LUQ Z23, Z31, Z3
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPADDQ      Z13, Z5, Z5
+	VPADDQ      Z13, Z5, Z5
+	VPXORQ      Z12, Z12, Z12
+	VPMADD52HUQ Z16, Z31, Z5
+	VPMADD52HUQ Z17, Z31, Z6
+	VPMADD52HUQ Z18, Z31, Z7
+	VPMADD52HUQ Z19, Z31, Z0
+	VPMADD52HUQ Z20, Z31, Z1
+	VPMADD52HUQ Z21, Z31, Z2
+	VPMADD52HUQ Z22, Z31, Z3
+	VPMADD52HUQ Z23, Z31, Z4
+	VPMADD52HUQ Z26, Z30, Z1
+	VPMADD52HUQ Z27, Z30, Z10
+	VPMADD52HUQ Z28, Z30, Z11
+	VPMADD52HUQ Z29, Z30, Z12
+
+	// A digit of register 5: its products with the registers from that on.
+	VPBROADCASTQ 320(SI), Z30
+	VPMADD52LUQ  Z27, Z30, Z2
+	VPMADD52LUQ  Z28, Z30, Z11
+	VPMADD52LUQ  Z29, Z30, Z12
+	VMOVQ        X6, R14
+	VMOVQ        X14, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z5
+	VPMADD52LUQ Z17, Z31, Z6
+	VPMADD52LUQ Z18, Z31, Z7
+	VPMADD52LUQ Z19, Z31, Z0
+	VPMADD52LUQ Z20, Z31, Z1
+	VPMADD52LUQ Z21, Z31, Z2
+	VPMADD52LUQ Z22, Z31, Z3
+	VPMADD52LUQ Z23, Z31, Z4
+	VALIGNQ.Z   $0x01, Z5, Z5, K1, Z5
+	VPADDQ      Z14, Z6, Z6
+	VPADDQ      Z14, Z6, Z6
+	VPXORQ      Z13, Z13, Z13
+	VPMADD52HUQ Z16, Z31, Z6
+	VPMADD52HUQ Z17, Z31, Z7
+	VPMADD52HUQ Z18, Z31, Z0
+	VPMADD52HUQ Z19, Z31, Z1
+	VPMADD52HUQ Z20, Z31, Z2
+	VPMADD52HUQ Z21, Z31, Z3
+	VPMADD52HUQ Z22, Z31, Z4
+	VPMADD52HUQ Z23, Z31, Z5
+	VPMADD52HUQ Z27, Z30, Z3
+	VPMADD52HUQ Z28, Z30, Z12
+	VPMADD52HUQ Z29, Z30, Z13
+
+	// A digit of register 6: its products with the registers from that on.
+	VPBROADCASTQ 384(SI), Z30
+	VPMADD52LUQ  Z28, Z30, Z4
+	VPMADD52LUQ  Z29, Z30, Z13
+	VMOVQ        X7, R14
+	VMOVQ        X15, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z16, Z31, Z6
+	VPMADD52LUQ Z17, Z31, Z7
+	VPMADD52LUQ Z18, Z31, Z0
+	VPMADD52LUQ Z19, Z31, Z1
+	VPMADD52LUQ Z20, Z31, Z2
+	VPMADD52LUQ Z21, Z31, Z3
+	VPMADD52LUQ Z22, Z31, Z4
+	VPMADD52LUQ Z23, Z31, Z5
+	VALIGNQ.Z   $0x01, Z6, Z6, K1, Z6
+	VPADDQ      Z15, Z7, Z7
+	VPADDQ      Z15, Z7, Z7
+	VPXORQ      Z14, Z14, Z14
+	VPMADD52HUQ Z16, Z31, Z7
+	VPMADD52HUQ Z17, Z31, Z0
+	VPMADD52HUQ Z18, Z31, Z1
+	VPMADD52HUQ Z19, Z31, Z2
+	VPMADD52HUQ Z20, Z31, Z3
+	VPMADD52HUQ Z21, Z31, Z4
+	VPMADD52HUQ Z22, Z31, Z5
+	VPMADD52HUQ Z23, Z31, Z6
+	VPMADD52HUQ Z28, Z30, Z5
+	VPMADD52HUQ Z29, Z30, Z14
+
+	// A digit of register 7: its products with the registers from that on.
+	VPBROADCASTQ 448(SI), Z30
+	VPMADD52LUQ  Z29, Z30, Z6
+	VMOVQ        X0, R14
+	VMOVQ        X8, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ  Z16, Z31, Z7
+	VPMADD52LUQ  Z17, Z31, Z0
+	VPMADD52LUQ  Z18, Z31, Z1
+	VPMADD52LUQ  Z19, Z31, Z2
+	VPMADD52LUQ  Z20, Z31, Z3
+	VPMADD52LUQ  Z21, Z31, Z4
+	VPMADD52LUQ  Z22, Z31, Z5
+	VPMADD52LUQ  Z23, Z31, Z6
 	VALIGNQ.Z    $0x01, Z7, Z7, K1, Z7
-	VPMADD52HUQ  Z23, Z31, Z27
-	VPADDQ       Z27, Z7, Z7
+	VPADDQ       Z8, Z0, Z0
+	VPADDQ       Z8, Z0, Z0
+	VPXORQ       Z15, Z15, Z15
+	VPMADD52HUQ  Z16, Z31, Z0
+	VPMADD52HUQ  Z17, Z31, Z1
+	VPMADD52HUQ  Z18, Z31, Z2
+	VPMADD52HUQ  Z19, Z31, Z3
+	VPMADD52HUQ  Z20, Z31, Z4
+	VPMADD52HUQ  Z21, Z31, Z5
+	VPMADD52HUQ  Z22, Z31, Z6
+	VPMADD52HUQ  Z23, Z31, Z7
+	VPMADD52HUQ  Z29, Z30, Z7
+	ADDQ         $0x08, SI
 	DECQ         CX
-	JNZ          row
-	MOVQ         x+0(FP), DI
+	JNZ          lane
+	VPADDQ       Z9, Z1, Z1
+	VPADDQ       Z9, Z1, Z1
+	VPADDQ       Z10, Z2, Z2
+	VPADDQ       Z10, Z2, Z2
+	VPADDQ       Z11, Z3, Z3
+	VPADDQ       Z11, Z3, Z3
+	VPADDQ       Z12, Z4, Z4
+	VPADDQ       Z12, Z4, Z4
+	VPADDQ       Z13, Z5, Z5
+	VPADDQ       Z13, Z5, Z5
+	VPADDQ       Z14, Z6, Z6
+	VPADDQ       Z14, Z6, Z6
+	VPADDQ       Z15, Z7, Z7
+	VPADDQ       Z15, Z7, Z7
 	VPBROADCASTQ R13, K2, Z0
 
 	// Carries: all at once, by one digit.
@@ -708,30 +1280,23 @@ row:
 	VPANDQ       Z31, Z6, Z6
 	VPSRLQ       $0x34, Z7, Z15
 	VPANDQ       Z31, Z7, Z7
-	VALIGNQ      $0x07, Z14, Z15, Z15
-	VALIGNQ      $0x07, Z13, Z14, Z14
-	VALIGNQ      $0x07, Z12, Z13, Z13
-	VALIGNQ      $0x07, Z11, Z12, Z12
-	VALIGNQ      $0x07, Z10, Z11, Z11
-	VALIGNQ      $0x07, Z9, Z10, Z10
-	VALIGNQ      $0x07, Z8, Z9, Z9
 	VPXORQ       Z30, Z30, Z30
-	VALIGNQ      $0x07, Z30, Z8, Z8
-	VPADDQ       Z8, Z0, Z0
+	VALIGNQ      $0x07, Z30, Z15, Z15
+	VPADDQ       Z15, Z0, Z0
 	VMOVDQU64    Z0, (DI)
-	VPADDQ       Z9, Z1, Z1
+	VPADDQ       Z8, Z1, Z1
 	VMOVDQU64    Z1, 64(DI)
-	VPADDQ       Z10, Z2, Z2
+	VPADDQ       Z9, Z2, Z2
 	VMOVDQU64    Z2, 128(DI)
-	VPADDQ       Z11, Z3, Z3
+	VPADDQ       Z10, Z3, Z3
 	VMOVDQU64    Z3, 192(DI)
-	VPADDQ       Z12, Z4, Z4
+	VPADDQ       Z11, Z4, Z4
 	VMOVDQU64    Z4, 256(DI)
-	VPADDQ       Z13, Z5, Z5
+	VPADDQ       Z12, Z5, Z5
 	VMOVDQU64    Z5, 320(DI)
-	VPADDQ       Z14, Z6, Z6
+	VPADDQ       Z13, Z6, Z6
 	VMOVDQU64    Z6, 384(DI)
-	VPADDQ       Z15, Z7, Z7
+	VPADDQ       Z14, Z7, Z7
 	VMOVDQU64    Z7, 448(DI)
 
 	// A digit above 2^52-1 is rare: carry one by one.
@@ -746,18 +1311,53 @@ row:
 	KORTESTW K3, K3
 	JZ       carried
 	XORL     BX, BX
-	XORL     CX, CX
+	MOVQ     DI, SI
+	MOVL     $0x00000008, CX
 
-digit:
-	MOVQ      (DI)(CX*8), AX
-	ADDQ      BX, AX
-	MOVQ      AX, BX
-	SHRQ      $0x34, BX
+digits:
+	ADDQ      (SI), BX
+	MOVQ      BX, AX
 	ANDQ      R8, AX
-	MOVQ      AX, (DI)(CX*8)
-	INCQ      CX
-	CMPQ      CX, $0x40
-	JNE       digit
+	MOVQ      AX, (SI)
+	SHRQ      $0x34, BX
+	ADDQ      64(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 64(SI)
+	SHRQ      $0x34, BX
+	ADDQ      128(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 128(SI)
+	SHRQ      $0x34, BX
+	ADDQ      192(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 192(SI)
+	SHRQ      $0x34, BX
+	ADDQ      256(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 256(SI)
+	SHRQ      $0x34, BX
+	ADDQ      320(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 320(SI)
+	SHRQ      $0x34, BX
+	ADDQ      384(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 384(SI)
+	SHRQ      $0x34, BX
+	ADDQ      448(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 448(SI)
+	SHRQ      $0x34, BX
+	ADDQ      $0x08, SI
+	DECQ      CX
+	JNZ       digits
 	VMOVDQU64 (DI), Z0
 	VMOVDQU64 64(DI), Z1
 	VMOVDQU64 128(DI), Z2
@@ -768,14 +1368,12 @@ digit:
 	VMOVDQU64 448(DI), Z7
 
 carried:
-	VMOVDQA64 Z0, Z8
-	VMOVDQA64 Z1, Z9
-	VMOVDQA64 Z2, Z10
-	VMOVDQA64 Z3, Z11
-	VMOVDQA64 Z4, Z12
-	VMOVDQA64 Z5, Z13
-	VMOVDQA64 Z6, Z14
-	VMOVDQA64 Z7, Z15
+	VMOVDQA64 Z2, Z24
+	VMOVDQA64 Z3, Z25
+	VMOVDQA64 Z4, Z26
+	VMOVDQA64 Z5, Z27
+	VMOVDQA64 Z6, Z28
+	VMOVDQA64 Z7, Z29
 	DECQ      BP
 	JNZ       again
 	VZEROUPPER
@@ -861,11 +1459,11 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
 	// acc += low(n·q), down by a digit, and the high halves.
 	VPMADD52LUQ  Z20, Z31, Z0
@@ -1028,34 +1626,25 @@ carried:
 	VZEROUPPER
 	RET
 
-// func sqr80(x *[80]uint64, n *[80]uint64, k0 uint64, rows uint64, times uint64)
+// func sqr80(x *[80]uint64, n *[80]uint64, k0 uint64, times uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·sqr80(SB), NOSPLIT, $8-40
-	MOVQ      times+32(FP), BP
+TEXT ·sqr80(SB), NOSPLIT, $8-32
+	MOVQ      times+24(FP), BP
 	MOVQ      x+0(FP), DI
 	MOVQ      n+8(FP), AX
 	MOVQ      k0+16(FP), R9
-	VMOVDQU64 (DI), Z10
 	VMOVDQU64 (AX), Z20
-	VMOVDQU64 64(DI), Z11
 	VMOVDQU64 64(AX), Z21
-	VMOVDQU64 128(DI), Z12
 	VMOVDQU64 128(AX), Z22
-	VMOVDQU64 192(DI), Z13
 	VMOVDQU64 192(AX), Z23
-	VMOVDQU64 256(DI), Z14
 	VMOVDQU64 256(AX), Z24
-	VMOVDQU64 320(DI), Z15
 	VMOVDQU64 320(AX), Z25
-	VMOVDQU64 384(DI), Z16
 	VMOVDQU64 384(AX), Z26
-	VMOVDQU64 448(DI), Z17
 	VMOVDQU64 448(AX), Z27
-	VMOVDQU64 512(DI), Z18
 	VMOVDQU64 512(AX), Z28
-	VMOVDQU64 576(DI), Z19
+	VMOVDQU64 576(AX), Z29
 	MOVQ      (AX), R11
-	MOVQ      8(AX), R12
+	MOVQ      64(AX), R12
 	MOVQ      $0x000fffffffffffff, R8
 	MOVL      $0x0000007f, BX
 	KMOVW     BX, K1
@@ -1063,41 +1652,49 @@ TEXT ·sqr80(SB), NOSPLIT, $8-40
 	KMOVW     BX, K2
 
 again:
-	MOVQ DI, SI
-
-	// The product, row by row.
 	MOVQ   (DI), R10
-	MOVQ   rows+24(FP), CX
+	MOVQ   DI, SI
 	XORL   R13, R13
 	VPXORQ Z0, Z0, Z0
+	VPXORQ Z10, Z10, Z10
 	VPXORQ Z1, Z1, Z1
+	VPXORQ Z11, Z11, Z11
 	VPXORQ Z2, Z2, Z2
+	VPXORQ Z12, Z12, Z12
 	VPXORQ Z3, Z3, Z3
+	VPXORQ Z13, Z13, Z13
 	VPXORQ Z4, Z4, Z4
+	VPXORQ Z14, Z14, Z14
 	VPXORQ Z5, Z5, Z5
+	VPXORQ Z15, Z15, Z15
 	VPXORQ Z6, Z6, Z6
+	VPXORQ Z16, Z16, Z16
 	VPXORQ Z7, Z7, Z7
+	VPXORQ Z17, Z17, Z17
 	VPXORQ Z8, Z8, Z8
+	VPXORQ Z18, Z18, Z18
 	VPXORQ Z9, Z9, Z9
-	MOVQ   n+8(FP), DI
+	VPXORQ Z19, Z19, Z19
+	MOVL   $0x00000008, CX
 
-row:
-	// acc += low(a·b). The lowest digit, low + a0·b, is kept in hi:lo.
-	MOVQ         (SI), DX
+lane:
+	// A digit of register 0: its products with the registers from that on.
 	VPBROADCASTQ (SI), Z30
-	ADDQ         $0x08, SI
+	MOVQ         (SI), DX
 	MULXQ        R10, AX, BX
-	VPMADD52LUQ  Z10, Z30, Z0
-	VPMADD52LUQ  Z11, Z30, Z1
-	VPMADD52LUQ  Z12, Z30, Z2
-	VPMADD52LUQ  Z13, Z30, Z3
-	VPMADD52LUQ  Z14, Z30, Z4
-	VPMADD52LUQ  Z15, Z30, Z5
-	VPMADD52LUQ  Z16, Z30, Z6
-	VPMADD52LUQ  Z17, Z30, Z7
-	VPMADD52LUQ  Z18, Z30, Z8
-	VPMADD52LUQ  Z19, Z30, Z9
-	VPEXTRQ      $0x01, X0, R14
+	VPMADD52LUQ  (DI), Z30, Z0
+	VPMADD52LUQ  64(DI), Z30, Z11
+	VPMADD52LUQ  128(DI), Z30, Z12
+	VPMADD52LUQ  192(DI), Z30, Z13
+	VPMADD52LUQ  256(DI), Z30, Z14
+	VPMADD52LUQ  320(DI), Z30, Z15
+	VPMADD52LUQ  384(DI), Z30, Z16
+	VPMADD52LUQ  448(DI), Z30, Z17
+	VPMADD52LUQ  512(DI), Z30, Z18
+	VPMADD52LUQ  576(DI), Z30, Z19
+	VMOVQ        X1, R14
+	VMOVQ        X11, R15
+	LEAQ         (R14)(R15*2), R14
 	ADDQ         R13, AX
 	ADCQ         $0x00, BX
 
@@ -1111,76 +1708,608 @@ row:
 	ADCQ         R13, BX
 	IMULQ        R12, DX
 	ANDQ         R8, DX
-	ADDQ         DX, R14
 	SHRQ         $0x34, AX
 	SHLQ         $0x0c, BX
-	ADDQ         AX, R14
-	LEAQ         (R14)(BX*1), R13
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
 
-	// acc += low(n·q), down by a digit, and the high halves.
-	VPMADD52LUQ  Z20, Z31, Z0
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z10, Z30, Z29
-	VPMADD52LUQ  Z21, Z31, Z1
-	VALIGNQ      $0x01, Z0, Z1, Z0
-	VPMADD52HUQ  Z20, Z31, Z29
-	VPADDQ       Z29, Z0, Z0
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z11, Z30, Z29
-	VPMADD52LUQ  Z22, Z31, Z2
-	VALIGNQ      $0x01, Z1, Z2, Z1
-	VPMADD52HUQ  Z21, Z31, Z29
-	VPADDQ       Z29, Z1, Z1
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z12, Z30, Z29
-	VPMADD52LUQ  Z23, Z31, Z3
-	VALIGNQ      $0x01, Z2, Z3, Z2
-	VPMADD52HUQ  Z22, Z31, Z29
-	VPADDQ       Z29, Z2, Z2
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z13, Z30, Z29
-	VPMADD52LUQ  Z24, Z31, Z4
-	VALIGNQ      $0x01, Z3, Z4, Z3
-	VPMADD52HUQ  Z23, Z31, Z29
-	VPADDQ       Z29, Z3, Z3
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z14, Z30, Z29
-	VPMADD52LUQ  Z25, Z31, Z5
-	VALIGNQ      $0x01, Z4, Z5, Z4
-	VPMADD52HUQ  Z24, Z31, Z29
-	VPADDQ       Z29, Z4, Z4
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z15, Z30, Z29
-	VPMADD52LUQ  Z26, Z31, Z6
-	VALIGNQ      $0x01, Z5, Z6, Z5
-	VPMADD52HUQ  Z25, Z31, Z29
-	VPADDQ       Z29, Z5, Z5
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z16, Z30, Z29
-	VPMADD52LUQ  Z27, Z31, Z7
-	VALIGNQ      $0x01, Z6, Z7, Z6
-	VPMADD52HUQ  Z26, Z31, Z29
-	VPADDQ       Z29, Z6, Z6
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z17, Z30, Z29
-	VPMADD52LUQ  Z28, Z31, Z8
-	VALIGNQ      $0x01, Z7, Z8, Z7
-	VPMADD52HUQ  Z27, Z31, Z29
-	VPADDQ       Z29, Z7, Z7
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z18, Z30, Z29
-	VPMADD52LUQ  576(DI), Z31, Z9
-	VALIGNQ      $0x01, Z8, Z9, Z8
-	VPMADD52HUQ  Z28, Z31, Z29
-	VPADDQ       Z29, Z8, Z8
-	VPXORQ       Z29, Z29, Z29
-	VPMADD52HUQ  Z19, Z30, Z29
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z0
+	VPMADD52LUQ Z21, Z31, Z1
+	VPMADD52LUQ Z22, Z31, Z2
+	VPMADD52LUQ Z23, Z31, Z3
+	VPMADD52LUQ Z24, Z31, Z4
+	VPMADD52LUQ Z25, Z31, Z5
+	VPMADD52LUQ Z26, Z31, Z6
+	VPMADD52LUQ Z27, Z31, Z7
+	VPMADD52LUQ Z28, Z31, Z8
+	VPMADD52LUQ Z29, Z31, Z9
+	VALIGNQ.Z   $0x01, Z0, Z0, K1, Z0
+	VPADDQ      Z11, Z1, Z1
+	VPADDQ      Z11, Z1, Z1
+	VPXORQ      Z10, Z10, Z10
+	VPMADD52HUQ Z20, Z31, Z1
+	VPMADD52HUQ Z21, Z31, Z2
+	VPMADD52HUQ Z22, Z31, Z3
+	VPMADD52HUQ Z23, Z31, Z4
+	VPMADD52HUQ Z24, Z31, Z5
+	VPMADD52HUQ Z25, Z31, Z6
+	VPMADD52HUQ Z26, Z31, Z7
+	VPMADD52HUQ Z27, Z31, Z8
+	VPMADD52HUQ Z28, Z31, Z9
+	VPMADD52HUQ Z29, Z31, Z0
+	VPMADD52HUQ (DI), Z30, Z1
+	VPMADD52HUQ 64(DI), Z30, Z12
+	VPMADD52HUQ 128(DI), Z30, Z13
+	VPMADD52HUQ 192(DI), Z30, Z14
+	VPMADD52HUQ 256(DI), Z30, Z15
+	VPMADD52HUQ 320(DI), Z30, Z16
+	VPMADD52HUQ 384(DI), Z30, Z17
+	VPMADD52HUQ 448(DI), Z30, Z18
+	VPMADD52HUQ 512(DI), Z30, Z19
+	VPMADD52HUQ 576(DI), Z30, Z10
+
+	// A digit of register 1: its products with the registers from that on.
+	VPBROADCASTQ 64(SI), Z30
+	VPMADD52LUQ  64(DI), Z30, Z2
+	VPMADD52LUQ  128(DI), Z30, Z13
+	VPMADD52LUQ  192(DI), Z30, Z14
+	VPMADD52LUQ  256(DI), Z30, Z15
+	VPMADD52LUQ  320(DI), Z30, Z16
+	VPMADD52LUQ  384(DI), Z30, Z17
+	VPMADD52LUQ  448(DI), Z30, Z18
+	VPMADD52LUQ  512(DI), Z30, Z19
+	VPMADD52LUQ  576(DI), Z30, Z10
+	VMOVQ        X2, R14
+	VMOVQ        X12, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z1
+	VPMADD52LUQ Z21, Z31, Z2
+	VPMADD52LUQ Z22, Z31, Z3
+	VPMADD52LUQ Z23, Z31, Z4
+	VPMADD52LUQ Z24, Z31, Z5
+	VPMADD52LUQ Z25, Z31, Z6
+	VPMADD52LUQ Z26, Z31, Z7
+	VPMADD52LUQ Z27, Z31, Z8
+	VPMADD52LUQ Z28, Z31, Z9
+	VPMADD52LUQ Z29, Z31, Z0
+	VALIGNQ.Z   $0x01, Z1, Z1, K1, Z1
+	VPADDQ      Z12, Z2, Z2
+	VPADDQ      Z12, Z2, Z2
+	VPXORQ      Z11, Z11, Z11
+	VPMADD52HUQ Z20, Z31, Z2
+	VPMADD52HUQ Z21, Z31, Z3
+	VPMADD52HUQ Z22, Z31, Z4
+	VPMADD52HUQ Z23, Z31, Z5
+	VPMADD52HUQ Z24, Z31, Z6
+	VPMADD52HUQ Z25, Z31, Z7
+	VPMADD52HUQ Z26, Z31, Z8
+	VPMADD52HUQ Z27, Z31, Z9
+	VPMADD52HUQ Z28, Z31, Z0
+	VPMADD52HUQ Z29, Z31, Z1
+	VPMADD52HUQ 64(DI), Z30, Z3
+	VPMADD52HUQ 128(DI), Z30, Z14
+	VPMADD52HUQ 192(DI), Z30, Z15
+	VPMADD52HUQ 256(DI), Z30, Z16
+	VPMADD52HUQ 320(DI), Z30, Z17
+	VPMADD52HUQ 384(DI), Z30, Z18
+	VPMADD52HUQ 448(DI), Z30, Z19
+	VPMADD52HUQ 512(DI), Z30, Z10
+	VPMADD52HUQ 576(DI), Z30, Z11
+
+	// A digit of register 2: its products with the registers from that on.
+	VPBROADCASTQ 128(SI), Z30
+	VPMADD52LUQ  128(DI), Z30, Z4
+	VPMADD52LUQ  192(DI), Z30, Z15
+	VPMADD52LUQ  256(DI), Z30, Z16
+	VPMADD52LUQ  320(DI), Z30, Z17
+	VPMADD52LUQ  384(DI), Z30, Z18
+	VPMADD52LUQ  448(DI), Z30, Z19
+	VPMADD52LUQ  512(DI), Z30, Z10
+	VPMADD52LUQ  576(DI), Z30, Z11
+	VMOVQ        X3, R14
+	VMOVQ        X13, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z2
+	VPMADD52LUQ Z21, Z31, Z3
+	VPMADD52LUQ Z22, Z31, Z4
+	VPMADD52LUQ Z23, Z31, Z5
+	VPMADD52LUQ Z24, Z31, Z6
+	VPMADD52LUQ Z25, Z31, Z7
+	VPMADD52LUQ Z26, Z31, Z8
+	VPMADD52LUQ Z27, Z31, Z9
+	VPMADD52LUQ Z28, Z31, Z0
+	VPMADD52LUQ Z29, Z31, Z1
+	VALIGNQ.Z   $0x01, Z2, Z2, K1, Z2
+	VPADDQ      Z13, Z3, Z3
+	VPADDQ      Z13, Z3, Z3
+	VPXORQ      Z12, Z12, Z12
+	VPMADD52HUQ Z20, Z31, Z3
+	VPMADD52HUQ Z21, Z31, Z4
+	VPMADD52HUQ Z22, Z31, Z5
+	VPMADD52HUQ Z23, Z31, Z6
+	VPMADD52HUQ Z24, Z31, Z7
+	VPMADD52HUQ Z25, Z31, Z8
+	VPMADD52HUQ Z26, Z31, Z9
+	VPMADD52HUQ Z27, Z31, Z0
+	VPMADD52HUQ Z28, Z31, Z1
+	VPMADD52HUQ Z29, Z31, Z2
+	VPMADD52HUQ 128(DI), Z30, Z5
+	VPMADD52HUQ 192(DI), Z30, Z16
+	VPMADD52HUQ 256(DI), Z30, Z17
+	VPMADD52HUQ 320(DI), Z30, Z18
+	VPMADD52HUQ 384(DI), Z30, Z19
+	VPMADD52HUQ 448(DI), Z30, Z10
+	VPMADD52HUQ 512(DI), Z30, Z11
+	VPMADD52HUQ 576(DI), Z30, Z12
+
+	// A digit of register 3: its products with the registers from that on.
+	VPBROADCASTQ 192(SI), Z30
+	VPMADD52LUQ  192(DI), Z30, Z6
+	VPMADD52LUQ  256(DI), Z30, Z17
+	VPMADD52LUQ  320(DI), Z30, Z18
+	VPMADD52LUQ  384(DI), Z30, Z19
+	VPMADD52LUQ  448(DI), Z30, Z10
+	VPMADD52LUQ  512(DI), Z30, Z11
+	VPMADD52LUQ  576(DI), Z30, Z12
+	VMOVQ        X4, R14
+	VMOVQ        X14, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z3
+	VPMADD52LUQ Z21, Z31, Z4
+	VPMADD52LUQ Z22, Z31, Z5
+	VPMADD52LUQ Z23, Z31, Z6
+	VPMADD52LUQ Z24, Z31, Z7
+	VPMADD52LUQ Z25, Z31, Z8
+	VPMADD52LUQ Z26, Z31, Z9
+	VPMADD52LUQ Z27, Z31, Z0
+	VPMADD52LUQ Z28, Z31, Z1
+	VPMADD52LUQ Z29, Z31, Z2
+	VALIGNQ.Z   $0x01, Z3, Z3, K1, Z3
+	VPADDQ      Z14, Z4, Z4
+	VPADDQ      Z14, Z4, Z4
+	VPXORQ      Z13, Z13, Z13
+	VPMADD52HUQ Z20, Z31, Z4
+	VPMADD52HUQ Z21, Z31, Z5
+	VPMADD52HUQ Z22, Z31, Z6
+	VPMADD52HUQ Z23, Z31, Z7
+	VPMADD52HUQ Z24, Z31, Z8
+	VPMADD52HUQ Z25, Z31, Z9
+	VPMADD52HUQ Z26, Z31, Z0
+	VPMADD52HUQ Z27, Z31, Z1
+	VPMADD52HUQ Z28, Z31, Z2
+	VPMADD52HUQ Z29, Z31, Z3
+	VPMADD52HUQ 192(DI), Z30, Z7
+	VPMADD52HUQ 256(DI), Z30, Z18
+	VPMADD52HUQ 320(DI), Z30, Z19
+	VPMADD52HUQ 384(DI), Z30, Z10
+	VPMADD52HUQ 448(DI), Z30, Z11
+	VPMADD52HUQ 512(DI), Z30, Z12
+	VPMADD52HUQ 576(DI), Z30, Z13
+
+	// A digit of register 4: its products with the registers from that on.
+	VPBROADCASTQ 256(SI), Z30
+	VPMADD52LUQ  256(DI), Z30, Z8
+	VPMADD52LUQ  320(DI), Z30, Z19
+	VPMADD52LUQ  384(DI), Z30, Z10
+	VPMADD52LUQ  448(DI), Z30, Z11
+	VPMADD52LUQ  512(DI), Z30, Z12
+	VPMADD52LUQ  576(DI), Z30, Z13
+	VMOVQ        X5, R14
+	VMOVQ        X15, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z4
+	VPMADD52LUQ Z21, Z31, Z5
+	VPMADD52LUQ Z22, Z31, Z6
+	VPMADD52LUQ Z23, Z31, Z7
+	VPMADD52LUQ Z24, Z31, Z8
+	VPMADD52LUQ Z25, Z31, Z9
+	VPMADD52LUQ Z26, Z31, Z0
+	VPMADD52LUQ Z27, Z31, Z1
+	VPMADD52LUQ Z28, Z31, Z2
+	VPMADD52LUQ Z29, Z31, Z3
+	VALIGNQ.Z   $0x01, Z4, Z4, K1, Z4
+	VPADDQ      Z15, Z5, Z5
+	VPADDQ      Z15, Z5, Z5
+	VPXORQ      Z14, Z14, Z14
+	VPMADD52HUQ Z20, Z31, Z5
+	VPMADD52HUQ Z21, Z31, Z6
+	VPMADD52HUQ Z22, Z31, Z7
+	VPMADD52HUQ Z23, Z31, Z8
+	VPMADD52HUQ Z24, Z31, Z9
+	VPMADD52HUQ Z25, Z31, Z0
+	VPMADD52HUQ Z26, Z31, Z1
+	VPMADD52HUQ Z27, Z31, Z2
+	VPMADD52HUQ Z28, Z31, Z3
+	VPMADD52HUQ Z29, Z31, Z4
+	VPMADD52HUQ 256(DI), Z30, Z9
+	VPMADD52HUQ 320(DI), Z30, Z10
+	VPMADD52HUQ 384(DI), Z30, Z11
+	VPMADD52HUQ 448(DI), Z30, Z12
+	VPMADD52HUQ 512(DI), Z30, Z13
+	VPMADD52HUQ 576(DI), Z30, Z14
+
+	// A digit of register 5: its products with the registers from that on.
+	VPBROADCASTQ 320(SI), Z30
+	VPMADD52LUQ  320(DI), Z30, Z0
+	VPMADD52LUQ  384(DI), Z30, Z11
+	VPMADD52LUQ  448(DI), Z30, Z12
+	VPMADD52LUQ  512(DI), Z30, Z13
+	VPMADD52LUQ  576(DI), Z30, Z14
+	VMOVQ        X6, R14
+	VMOVQ        X16, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z5
+	VPMADD52LUQ Z21, Z31, Z6
+	VPMADD52LUQ Z22, Z31, Z7
+	VPMADD52LUQ Z23, Z31, Z8
+	VPMADD52LUQ Z24, Z31, Z9
+	VPMADD52LUQ Z25, Z31, Z0
+	VPMADD52LUQ Z26, Z31, Z1
+	VPMADD52LUQ Z27, Z31, Z2
+	VPMADD52LUQ Z28, Z31, Z3
+	VPMADD52LUQ Z29, Z31, Z4
+	VALIGNQ.Z   $0x01, Z5, Z5, K1, Z5
+	VPADDQ      Z16, Z6, Z6
+	VPADDQ      Z16, Z6, Z6
+	VPXORQ      Z15, Z15, Z15
+	VPMADD52HUQ Z20, Z31, Z6
+	VPMADD52HUQ Z21, Z31, Z7
+	VPMADD52HUQ Z22, Z31, Z8
+	VPMADD52HUQ Z23, Z31, Z9
+	VPMADD52HUQ Z24, Z31, Z0
+	VPMADD52HUQ Z25, Z31, Z1
+	VPMADD52HUQ Z26, Z31, Z2
+	VPMADD52HUQ Z27, Z31, Z3
+	VPMADD52HUQ Z28, Z31, Z4
+	VPMADD52HUQ Z29, Z31, Z5
+	VPMADD52HUQ 320(DI), Z30, Z1
+	VPMADD52HUQ 384(DI), Z30, Z12
+	VPMADD52HUQ 448(DI), Z30, Z13
+	VPMADD52HUQ 512(DI), Z30, Z14
+	VPMADD52HUQ 576(DI), Z30, Z15
+
+	// A digit of register 6: its products with the registers from that on.
+	VPBROADCASTQ 384(SI), Z30
+	VPMADD52LUQ  384(DI), Z30, Z2
+	VPMADD52LUQ  448(DI), Z30, Z13
+	VPMADD52LUQ  512(DI), Z30, Z14
+	VPMADD52LUQ  576(DI), Z30, Z15
+	VMOVQ        X7, R14
+	VMOVQ        X17, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z6
+	VPMADD52LUQ Z21, Z31, Z7
+	VPMADD52LUQ Z22, Z31, Z8
+	VPMADD52LUQ Z23, Z31, Z9
+	VPMADD52LUQ Z24, Z31, Z0
+	VPMADD52LUQ Z25, Z31, Z1
+	VPMADD52LUQ Z26, Z31, Z2
+	VPMADD52LUQ Z27, Z31, Z3
+	VPMADD52LUQ Z28, Z31, Z4
+	VPMADD52LUQ Z29, Z31, Z5
+	VALIGNQ.Z   $0x01, Z6, Z6, K1, Z6
+	VPADDQ      Z17, Z7, Z7
+	VPADDQ      Z17, Z7, Z7
+	VPXORQ      Z16, Z16, Z16
+	VPMADD52HUQ Z20, Z31, Z7
+	VPMADD52HUQ Z21, Z31, Z8
+	VPMADD52HUQ Z22, Z31, Z9
+	VPMADD52HUQ Z23, Z31, Z0
+	VPMADD52HUQ Z24, Z31, Z1
+	VPMADD52HUQ Z25, Z31, Z2
+	VPMADD52HUQ Z26, Z31, Z3
+	VPMADD52HUQ Z27, Z31, Z4
+	VPMADD52HUQ Z28, Z31, Z5
+	VPMADD52HUQ Z29, Z31, Z6
+	VPMADD52HUQ 384(DI), Z30, Z3
+	VPMADD52HUQ 448(DI), Z30, Z14
+	VPMADD52HUQ 512(DI), Z30, Z15
+	VPMADD52HUQ 576(DI), Z30, Z16
+
+	// A digit of register 7: its products with the registers from that on.
+	VPBROADCASTQ 448(SI), Z30
+	VPMADD52LUQ  448(DI), Z30, Z4
+	VPMADD52LUQ  512(DI), Z30, Z15
+	VPMADD52LUQ  576(DI), Z30, Z16
+	VMOVQ        X8, R14
+	VMOVQ        X18, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z7
+	VPMADD52LUQ Z21, Z31, Z8
+	VPMADD52LUQ Z22, Z31, Z9
+	VPMADD52LUQ Z23, Z31, Z0
+	VPMADD52LUQ Z24, Z31, Z1
+	VPMADD52LUQ Z25, Z31, Z2
+	VPMADD52LUQ Z26, Z31, Z3
+	VPMADD52LUQ Z27, Z31, Z4
+	VPMADD52LUQ Z28, Z31, Z5
+	VPMADD52LUQ Z29, Z31, Z6
+	VALIGNQ.Z   $0x01, Z7, Z7, K1, Z7
+	VPADDQ      Z18, Z8, Z8
+	VPADDQ      Z18, Z8, Z8
+	VPXORQ      Z17, Z17, Z17
+	VPMADD52HUQ Z20, Z31, Z8
+	VPMADD52HUQ Z21, Z31, Z9
+	VPMADD52HUQ Z22, Z31, Z0
+	VPMADD52HUQ Z23, Z31, Z1
+	VPMADD52HUQ Z24, Z31, Z2
+	VPMADD52HUQ Z25, Z31, Z3
+	VPMADD52HUQ Z26, Z31, Z4
+	VPMADD52HUQ Z27, Z31, Z5
+	VPMADD52HUQ Z28, Z31, Z6
+	VPMADD52HUQ Z29, Z31, Z7
+	VPMADD52HUQ 448(DI), Z30, Z5
+	VPMADD52HUQ 512(DI), Z30, Z16
+	VPMADD52HUQ 576(DI), Z30, Z17
+
+	// A digit of register 8: its products with the registers from that on.
+	VPBROADCASTQ 512(SI), Z30
+	VPMADD52LUQ  512(DI), Z30, Z6
+	VPMADD52LUQ  576(DI), Z30, Z17
+	VMOVQ        X9, R14
+	VMOVQ        X19, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ Z20, Z31, Z8
+	VPMADD52LUQ Z21, Z31, Z9
+	VPMADD52LUQ Z22, Z31, Z0
+	VPMADD52LUQ Z23, Z31, Z1
+	VPMADD52LUQ Z24, Z31, Z2
+	VPMADD52LUQ Z25, Z31, Z3
+	VPMADD52LUQ Z26, Z31, Z4
+	VPMADD52LUQ Z27, Z31, Z5
+	VPMADD52LUQ Z28, Z31, Z6
+	VPMADD52LUQ Z29, Z31, Z7
+	VALIGNQ.Z   $0x01, Z8, Z8, K1, Z8
+	VPADDQ      Z19, Z9, Z9
+	VPADDQ      Z19, Z9, Z9
+	VPXORQ      Z18, Z18, Z18
+	VPMADD52HUQ Z20, Z31, Z9
+	VPMADD52HUQ Z21, Z31, Z0
+	VPMADD52HUQ Z22, Z31, Z1
+	VPMADD52HUQ Z23, Z31, Z2
+	VPMADD52HUQ Z24, Z31, Z3
+	VPMADD52HUQ Z25, Z31, Z4
+	VPMADD52HUQ Z26, Z31, Z5
+	VPMADD52HUQ Z27, Z31, Z6
+	VPMADD52HUQ Z28, Z31, Z7
+	VPMADD52HUQ Z29, Z31, Z8
+	VPMADD52HUQ 512(DI), Z30, Z7
+	VPMADD52HUQ 576(DI), Z30, Z18
+
+	// A digit of register 9: its products with the registers from that on.
+	VPBROADCASTQ 576(SI), Z30
+	VPMADD52LUQ  576(DI), Z30, Z8
+	VMOVQ        X0, R14
+	VMOVQ        X10, R15
+	LEAQ         (R14)(R15*2), R14
+	MOVQ         R13, AX
+	XORL         BX, BX
+
+	// q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.
+	MOVQ         AX, DX
+	IMULQ        R9, DX
+	ANDQ         R8, DX
+	VPBROADCASTQ DX, Z31
+	MULXQ        R11, R15, R13
+	ADDQ         R15, AX
+	ADCQ         R13, BX
+	IMULQ        R12, DX
+	ANDQ         R8, DX
+	SHRQ         $0x34, AX
+	SHLQ         $0x0c, BX
+	ADDQ         AX, DX
+	ADDQ         BX, DX
+	LEAQ         (R14)(DX*1), R13
+
+	// What leaves twice is added, and all go down by a digit.
+	VPMADD52LUQ  Z20, Z31, Z9
+	VPMADD52LUQ  Z21, Z31, Z0
+	VPMADD52LUQ  Z22, Z31, Z1
+	VPMADD52LUQ  Z23, Z31, Z2
+	VPMADD52LUQ  Z24, Z31, Z3
+	VPMADD52LUQ  Z25, Z31, Z4
+	VPMADD52LUQ  Z26, Z31, Z5
+	VPMADD52LUQ  Z27, Z31, Z6
+	VPMADD52LUQ  Z28, Z31, Z7
+	VPMADD52LUQ  Z29, Z31, Z8
 	VALIGNQ.Z    $0x01, Z9, Z9, K1, Z9
-	VPMADD52HUQ  576(DI), Z31, Z29
-	VPADDQ       Z29, Z9, Z9
+	VPADDQ       Z10, Z0, Z0
+	VPADDQ       Z10, Z0, Z0
+	VPXORQ       Z19, Z19, Z19
+	VPMADD52HUQ  Z20, Z31, Z0
+	VPMADD52HUQ  Z21, Z31, Z1
+	VPMADD52HUQ  Z22, Z31, Z2
+	VPMADD52HUQ  Z23, Z31, Z3
+	VPMADD52HUQ  Z24, Z31, Z4
+	VPMADD52HUQ  Z25, Z31, Z5
+	VPMADD52HUQ  Z26, Z31, Z6
+	VPMADD52HUQ  Z27, Z31, Z7
+	VPMADD52HUQ  Z28, Z31, Z8
+	VPMADD52HUQ  Z29, Z31, Z9
+	VPMADD52HUQ  576(DI), Z30, Z9
+	ADDQ         $0x08, SI
 	DECQ         CX
-	JNZ          row
-	MOVQ         x+0(FP), DI
+	JNZ          lane
+	VPADDQ       Z11, Z1, Z1
+	VPADDQ       Z11, Z1, Z1
+	VPADDQ       Z12, Z2, Z2
+	VPADDQ       Z12, Z2, Z2
+	VPADDQ       Z13, Z3, Z3
+	VPADDQ       Z13, Z3, Z3
+	VPADDQ       Z14, Z4, Z4
+	VPADDQ       Z14, Z4, Z4
+	VPADDQ       Z15, Z5, Z5
+	VPADDQ       Z15, Z5, Z5
+	VPADDQ       Z16, Z6, Z6
+	VPADDQ       Z16, Z6, Z6
+	VPADDQ       Z17, Z7, Z7
+	VPADDQ       Z17, Z7, Z7
+	VPADDQ       Z18, Z8, Z8
+	VPADDQ       Z18, Z8, Z8
+	VPADDQ       Z19, Z9, Z9
+	VPADDQ       Z19, Z9, Z9
 	VPBROADCASTQ R13, K2, Z0
 
 	// Carries: all at once, by one digit.
@@ -1205,36 +2334,27 @@ row:
 	VPANDQ       Z31, Z8, Z8
 	VPSRLQ       $0x34, Z9, Z19
 	VPANDQ       Z31, Z9, Z9
-	VALIGNQ      $0x07, Z18, Z19, Z19
-	VALIGNQ      $0x07, Z17, Z18, Z18
-	VALIGNQ      $0x07, Z16, Z17, Z17
-	VALIGNQ      $0x07, Z15, Z16, Z16
-	VALIGNQ      $0x07, Z14, Z15, Z15
-	VALIGNQ      $0x07, Z13, Z14, Z14
-	VALIGNQ      $0x07, Z12, Z13, Z13
-	VALIGNQ      $0x07, Z11, Z12, Z12
-	VALIGNQ      $0x07, Z10, Z11, Z11
 	VPXORQ       Z30, Z30, Z30
-	VALIGNQ      $0x07, Z30, Z10, Z10
-	VPADDQ       Z10, Z0, Z0
+	VALIGNQ      $0x07, Z30, Z19, Z19
+	VPADDQ       Z19, Z0, Z0
 	VMOVDQU64    Z0, (DI)
-	VPADDQ       Z11, Z1, Z1
+	VPADDQ       Z10, Z1, Z1
 	VMOVDQU64    Z1, 64(DI)
-	VPADDQ       Z12, Z2, Z2
+	VPADDQ       Z11, Z2, Z2
 	VMOVDQU64    Z2, 128(DI)
-	VPADDQ       Z13, Z3, Z3
+	VPADDQ       Z12, Z3, Z3
 	VMOVDQU64    Z3, 192(DI)
-	VPADDQ       Z14, Z4, Z4
+	VPADDQ       Z13, Z4, Z4
 	VMOVDQU64    Z4, 256(DI)
-	VPADDQ       Z15, Z5, Z5
+	VPADDQ       Z14, Z5, Z5
 	VMOVDQU64    Z5, 320(DI)
-	VPADDQ       Z16, Z6, Z6
+	VPADDQ       Z15, Z6, Z6
 	VMOVDQU64    Z6, 384(DI)
-	VPADDQ       Z17, Z7, Z7
+	VPADDQ       Z16, Z7, Z7
 	VMOVDQU64    Z7, 448(DI)
-	VPADDQ       Z18, Z8, Z8
+	VPADDQ       Z17, Z8, Z8
 	VMOVDQU64    Z8, 512(DI)
-	VPADDQ       Z19, Z9, Z9
+	VPADDQ       Z18, Z9, Z9
 	VMOVDQU64    Z9, 576(DI)
 
 	// A digit above 2^52-1 is rare: carry one by one.
@@ -1251,18 +2371,63 @@ row:
 	KORTESTW K3, K3
 	JZ       carried
 	XORL     BX, BX
-	XORL     CX, CX
+	MOVQ     DI, SI
+	MOVL     $0x00000008, CX
 
-digit:
-	MOVQ      (DI)(CX*8), AX
-	ADDQ      BX, AX
-	MOVQ      AX, BX
-	SHRQ      $0x34, BX
+digits:
+	ADDQ      (SI), BX
+	MOVQ      BX, AX
 	ANDQ      R8, AX
-	MOVQ      AX, (DI)(CX*8)
-	INCQ      CX
-	CMPQ      CX, $0x50
-	JNE       digit
+	MOVQ      AX, (SI)
+	SHRQ      $0x34, BX
+	ADDQ      64(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 64(SI)
+	SHRQ      $0x34, BX
+	ADDQ      128(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 128(SI)
+	SHRQ      $0x34, BX
+	ADDQ      192(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 192(SI)
+	SHRQ      $0x34, BX
+	ADDQ      256(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 256(SI)
+	SHRQ      $0x34, BX
+	ADDQ      320(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 320(SI)
+	SHRQ      $0x34, BX
+	ADDQ      384(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 384(SI)
+	SHRQ      $0x34, BX
+	ADDQ      448(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 448(SI)
+	SHRQ      $0x34, BX
+	ADDQ      512(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 512(SI)
+	SHRQ      $0x34, BX
+	ADDQ      576(SI), BX
+	MOVQ      BX, AX
+	ANDQ      R8, AX
+	MOVQ      AX, 576(SI)
+	SHRQ      $0x34, BX
+	ADDQ      $0x08, SI
+	DECQ      CX
+	JNZ       digits
 	VMOVDQU64 (DI), Z0
 	VMOVDQU64 64(DI), Z1
 	VMOVDQU64 128(DI), Z2
@@ -1275,17 +2440,7 @@ digit:
 	VMOVDQU64 576(DI), Z9
 
 carried:
-	VMOVDQA64 Z0, Z10
-	VMOVDQA64 Z1, Z11
-	VMOVDQA64 Z2, Z12
-	VMOVDQA64 Z3, Z13
-	VMOVDQA64 Z4, Z14
-	VMOVDQA64 Z5, Z15
-	VMOVDQA64 Z6, Z16
-	VMOVDQA64 Z7, Z17
-	VMOVDQA64 Z8, Z18
-	VMOVDQA64 Z9, Z19
-	DECQ      BP
-	JNZ       again
+	DECQ BP
+	JNZ  again
 	VZEROUPPER
 	RET

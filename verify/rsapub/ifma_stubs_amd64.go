@@ -5,34 +5,37 @@
 package rsapub
 
 // mul40 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul40(x *[40]uint64, y *[40]uint64, n *[40]uint64, k0 uint64, rows uint64)
 
-// sqr40 sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul40.
+// sqr40 sets x to x²/2^(52·40) mod n, below 2n, times times, at least once, for x below 2n and 2^(52·40) ≥ 4n. All digits are
+// below 2^52; digit 5·l + r of x and n is at 8·r + l. k0 is -n⁻¹ mod 2^52.
 //
 //go:noescape
-func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, rows uint64, times uint64)
+func sqr40(x *[40]uint64, n *[40]uint64, k0 uint64, times uint64)
 
 // mul64 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul64(x *[64]uint64, y *[64]uint64, n *[64]uint64, k0 uint64, rows uint64)
 
-// sqr64 sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul64.
+// sqr64 sets x to x²/2^(52·64) mod n, below 2n, times times, at least once, for x below 2n and 2^(52·64) ≥ 4n. All digits are
+// below 2^52; digit 8·l + r of x and n is at 8·r + l. k0 is -n⁻¹ mod 2^52.
 //
 //go:noescape
-func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, rows uint64, times uint64)
+func sqr64(x *[64]uint64, n *[64]uint64, k0 uint64, times uint64)
 
 // mul80 sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below
-// 2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.
+// 2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.
 //
 //go:noescape
 func mul80(x *[80]uint64, y *[80]uint64, n *[80]uint64, k0 uint64, rows uint64)
 
-// sqr80 sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul80.
+// sqr80 sets x to x²/2^(52·80) mod n, below 2n, times times, at least once, for x below 2n and 2^(52·80) ≥ 4n. All digits are
+// below 2^52; digit 10·l + r of x and n is at 8·r + l. k0 is -n⁻¹ mod 2^52.
 //
 //go:noescape
-func sqr80(x *[80]uint64, n *[80]uint64, k0 uint64, rows uint64, times uint64)
+func sqr80(x *[80]uint64, n *[80]uint64, k0 uint64, times uint64)

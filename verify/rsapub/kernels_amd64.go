@@ -17,35 +17,38 @@ const (
 	maxRun80 = 5
 )
 
-// mul sets x to x·y/R mod n, below 2n, for x and y below 2n.
-func (m *radix52) mul(x, y *digits) {
-	switch {
-	case m.rows <= 40:
-		mul40((*[40]uint64)(x[:]), (*[40]uint64)(y[:]), (*[40]uint64)(m.n[:]), m.k0, m.rows)
-	case m.rows <= 64:
-		mul64((*[64]uint64)(x[:]), (*[64]uint64)(y[:]), (*[64]uint64)(m.n[:]), m.k0, m.rows)
+// mulRows sets x to x·y/2^(52·rows) mod n, below 2n, for x below n and y below 2^(52·rows).
+func (m *radix52) mulRows(x, y *digits, rows uint64) {
+	switch m.rows {
+	case 40:
+		mul40((*[40]uint64)(x[:]), (*[40]uint64)(y[:]), (*[40]uint64)(m.n[:]), m.k0, rows)
+	case 64:
+		mul64((*[64]uint64)(x[:]), (*[64]uint64)(y[:]), (*[64]uint64)(m.n[:]), m.k0, rows)
 	default:
-		mul80(x, y, &m.n, m.k0, m.rows)
+		mul80(x, y, &m.n, m.k0, rows)
 	}
 }
 
 // sqr squares x times times: as many x = x²/R mod n.
 func (m *radix52) sqr(x *digits, times uint64) {
+	var c digits
+	m.toColumns(&c, x)
 	for times > 0 {
 		var run uint64
-		switch {
-		case m.rows <= 40:
+		switch m.rows {
+		case 40:
 			run = min(times, maxRun40)
-			sqr40((*[40]uint64)(x[:]), (*[40]uint64)(m.n[:]), m.k0, m.rows, run)
-		case m.rows <= 64:
+			sqr40((*[40]uint64)(c[:]), (*[40]uint64)(m.down[:]), m.k0, run)
+		case 64:
 			run = min(times, maxRun64)
-			sqr64((*[64]uint64)(x[:]), (*[64]uint64)(m.n[:]), m.k0, m.rows, run)
+			sqr64((*[64]uint64)(c[:]), (*[64]uint64)(m.down[:]), m.k0, run)
 		default:
 			run = min(times, maxRun80)
-			sqr80(x, &m.n, m.k0, m.rows, run)
+			sqr80(&c, &m.down, m.k0, run)
 		}
 		times -= run
 	}
+	m.fromColumns(x, &c)
 }
 
 // mul64 sets x to x·y/R mod n, below R, for x and y below R.

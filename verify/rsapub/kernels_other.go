@@ -5,7 +5,7 @@ package rsapub
 // No assembly in this build: the twins stand in, for the tests.
 const hasADX, hasIFMA = false, false
 
-func (m *radix52) mul(x, y *digits) { m.mulTwin(x, y) }
+func (m *radix52) mulRows(x, y *digits, rows uint64) { m.mulTwinRows(x, y, rows) }
 
 func (m *radix52) sqr(x *digits, times uint64) {
 	for range times {

@@ -37,7 +37,8 @@ type PublicKey struct {
 	limbs int     // a multiple of 4; for ADX of 8
 
 	// Radix 2^52, for IFMA only.
-	r52 radix52
+	r52      radix52
+	residues *[3]residues // by hash; nil for exponents other than 65537
 }
 
 // NewPublicKey precomputes for the modulus n and the exponent e; n is not kept. The modulus must be odd and of MinBits to MaxBits
@@ -65,6 +66,9 @@ func NewPublicKey(n *big.Int, e int, k Kernel) (*PublicKey, error) {
 	p.n0 = -inverse64(p.n[0])
 	if k == IFMA {
 		p.r52.init(n, p.bits)
+		if e == residueExponent {
+			p.residues = p.newResidues(n)
+		}
 	}
 	return p, nil
 }
@@ -146,15 +150,20 @@ func sub(x, y []uint64) {
 	}
 }
 
-// recover writes sig^e mod n, canonical and big-endian, to em, which has p.size octets. It reports false when sig is not of
-// exactly that length or is not below n (RFC 8017, 5.2.2 and 8.2.2, step 1): there is one signature for each representative.
-func (p *PublicKey) recover(em, sig []byte) bool {
+// representative sets s to sig. It reports false when sig is not of exactly p.size octets or is not below n (RFC 8017, 5.2.2 and 8.2.2,
+// step 1): there is one signature for each representative.
+func (p *PublicKey) representative(s *limbs64, sig []byte) bool {
 	if len(sig) != p.size {
 		return false
 	}
+	setBytes(s, sig)
+	return less(s, &p.n)
+}
+
+// recover writes sig^e mod n, canonical and big-endian, to em, which has p.size octets. It reports false when sig has no representative.
+func (p *PublicKey) recover(em, sig []byte) bool {
 	var s, m limbs64
-	setBytes(&s, sig)
-	if !less(&s, &p.n) {
+	if !p.representative(&s, sig) {
 		return false
 	}
 	p.expVarTime(&m, &s)

@@ -16,37 +16,48 @@ const (
 
 const maxHash = sha512.Size
 
+// ones is what padding is made of.
+var ones = [maxSize]byte(bytes.Repeat([]byte{0xff}, maxSize))
+
 // VerifyPKCS1v15VarTime reports whether sig is the RSASSA-PKCS1-v1_5 signature over digest, which was made with h: SHA-256, SHA-384 or
 // SHA-512, and no other. sig must be of exactly Size octets. It does not allocate.
 func (p *PublicKey) VerifyPKCS1v15VarTime(h crypto.Hash, digest, sig []byte) bool {
-	var prefix string
-	switch h {
-	case crypto.SHA256:
-		prefix = prefixSHA256
-	case crypto.SHA384:
-		prefix = prefixSHA384
-	case crypto.SHA512:
-		prefix = prefixSHA512
-	default:
+	prefix := prefixOf(h)
+	if prefix == "" || len(digest) != h.Size() {
 		return false
 	}
-	if len(digest) != h.Size() {
-		return false
+	if p.residues != nil {
+		return p.matchesVarTime(&p.residues[h-crypto.SHA256], digest, sig)
 	}
 	var got, want [maxSize]byte
 	if !p.recover(got[:p.size], sig) {
 		return false
 	}
-	// RFC 8017, 9.2: EM = 0x00 ‖ 0x01 ‖ PS ‖ 0x00 ‖ T. At 2048 bits and more PS is never short of 8 octets.
-	em := want[:p.size]
+	encode(want[:p.size], prefix, digest)
+	return bytes.Equal(got[:p.size], want[:p.size])
+}
+
+// prefixOf returns what stands before a digest, "" for hashes that are not ours.
+func prefixOf(h crypto.Hash) string {
+	switch h {
+	case crypto.SHA256:
+		return prefixSHA256
+	case crypto.SHA384:
+		return prefixSHA384
+	case crypto.SHA512:
+		return prefixSHA512
+	}
+	return ""
+}
+
+// encode makes em, which is zero, the encoded message of RFC 8017, 9.2: 0x00 ‖ 0x01 ‖ PS ‖ 0x00 ‖ T. At 2048 bits and more PS is
+// never short of 8 octets.
+func encode(em []byte, prefix string, digest []byte) {
 	t := len(em) - len(prefix) - len(digest)
 	em[1] = 1
-	for i := 2; i < t-1; i++ {
-		em[i] = 0xff
-	}
+	copy(em[2:t-1], ones[:])
 	copy(em[t:], prefix)
 	copy(em[t+len(prefix):], digest)
-	return bytes.Equal(got[:p.size], em)
 }
 
 // VerifyPSSVarTime reports whether sig is an RSASSA-PSS signature over digest, which was made with h: SHA-256, SHA-384 or SHA-512, and no

@@ -40,34 +40,17 @@ func ifma(z int) {
 	digits := 8 * z
 	TEXT(fmt.Sprintf("mul%d", digits), NOSPLIT, fmt.Sprintf("func(x, y, n *[%d]uint64, k0, rows uint64)", digits))
 	Doc(fmt.Sprintf("mul%d sets x to x·y/2^(52·rows) mod n, below 2n, for x and y below 2n. All are in radix 2^52 with their digits below", digits),
-		"2^52, and those from rows on zero; 2^(52·rows) ≥ 4n; k0 is -n⁻¹ mod 2^52.")
+		"2^52, and those of y from rows on zero; k0 is -n⁻¹ mod 2^52. 2^(52·rows) ≥ 4n, or else x is below n.")
 	Pragma("noescape")
 	v := newVec(z)
 	Load(Param("y"), v.mul)
-	v.start()
+	v.start(1)
 	v.multiply()
 	v.carry()
 	VZEROUPPER()
 	RET()
 
-	TEXT(fmt.Sprintf("sqr%d", digits), NOSPLIT, fmt.Sprintf("func(x, n *[%d]uint64, k0, rows, times uint64)", digits))
-	Doc(fmt.Sprintf("sqr%d sets x to x²/2^(52·rows) mod n, times times, at least once; bounds as for mul%d.", digits, digits))
-	Pragma("noescape")
-	v = newVec(z)
-	times := RBP
-	Load(Param("times"), times)
-	v.start()
-	Label("again")
-	MOVQ(v.x, v.mul)
-	v.multiply()
-	v.carry()
-	for i, a := range v.a {
-		VMOVDQA64(v.acc[i], a)
-	}
-	DECQ(times)
-	JNZ(LabelRef("again"))
-	VZEROUPPER()
-	RET()
+	columns(z)
 }
 
 func newVec(z int) *vec {
@@ -88,20 +71,22 @@ func newVec(z int) *vec {
 	return v
 }
 
-// start loads all but the multiplier.
-func (v *vec) start() {
+// start loads all but the multiplier. The modulus's digit 1 is at one.
+func (v *vec) start(one int) {
 	Load(Param("x"), v.x)
 	n := v.lo
 	Load(Param("n"), n)
 	Load(Param("k0"), v.k0)
 	for i := range v.z {
-		VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
+		if _, ok := v.a[i].(Mem); !ok {
+			VMOVDQU64(Mem{Base: v.x, Disp: 64 * i}, v.a[i])
+		}
 		if _, ok := v.n[i].(Mem); !ok {
 			VMOVDQU64(Mem{Base: n, Disp: 64 * i}, v.n[i])
 		}
 	}
 	MOVQ(Mem{Base: n}, v.n0)
-	MOVQ(Mem{Base: n, Disp: 8}, v.n1)
+	MOVQ(Mem{Base: n, Disp: 8 * one}, v.n1)
 	MOVQ(U64(1<<52-1), v.mask)
 	MOVL(U32(0x7f), v.hi.As32())
 	KMOVW(v.hi.As32(), v.low7)
@@ -137,23 +122,7 @@ func (v *vec) oneRow() {
 		VPMADD52LUQ(v.a[i], v.b, r)
 	}
 	VPEXTRQ(Imm(1), v.acc[0].AsX(), v.next)
-	ADDQ(v.low, v.lo)
-	ADCQ(Imm(0), v.hi)
-	Comment("q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.")
-	MOVQ(v.lo, RDX)
-	IMULQ(v.k0, RDX)
-	ANDQ(v.mask, RDX)
-	VPBROADCASTQ(RDX, v.q)
-	MULXQ(v.n0, v.lo2, v.low)
-	ADDQ(v.lo2, v.lo)
-	ADCQ(v.low, v.hi)
-	IMULQ(v.n1, RDX)
-	ANDQ(v.mask, RDX)
-	ADDQ(RDX, v.next)
-	SHRQ(Imm(52), v.lo)
-	SHLQ(Imm(12), v.hi)
-	ADDQ(v.lo, v.next)
-	LEAQ(Mem{Base: v.next, Index: v.hi, Scale: 1}, v.low)
+	v.quotient(true)
 	Comment("acc += low(n·q), down by a digit, and the high halves.")
 	VPMADD52LUQ(v.n[0], v.q, v.acc[0])
 	for i, r := range v.acc {
@@ -169,6 +138,33 @@ func (v *vec) oneRow() {
 		VPMADD52HUQ(v.n[i], v.q, h)
 		VPADDQ(h, r, r)
 	}
+}
+
+// quotient makes q of the lowest digit, low, and low the next one, for which next is what the vectors have. With a product in hi:lo
+// that is added first.
+func (v *vec) quotient(product bool) {
+	if product {
+		ADDQ(v.low, v.lo)
+		ADCQ(Imm(0), v.hi)
+	} else {
+		MOVQ(v.low, v.lo)
+		XORL(v.hi.As32(), v.hi.As32())
+	}
+	Comment("q = lo·k0 mod 2^52 clears that digit; the rest of hi:lo goes to the next one.")
+	MOVQ(v.lo, RDX)
+	IMULQ(v.k0, RDX)
+	ANDQ(v.mask, RDX)
+	VPBROADCASTQ(RDX, v.q)
+	MULXQ(v.n0, v.lo2, v.low)
+	ADDQ(v.lo2, v.lo)
+	ADCQ(v.low, v.hi)
+	IMULQ(v.n1, RDX)
+	ANDQ(v.mask, RDX)
+	SHRQ(Imm(52), v.lo)
+	SHLQ(Imm(12), v.hi)
+	ADDQ(v.lo, RDX)
+	ADDQ(v.hi, RDX)
+	LEAQ(Mem{Base: v.next, Index: RDX, Scale: 1}, v.low)
 }
 
 // carry brings the digits of acc below 2^52 and writes them to x.

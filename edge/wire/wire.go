@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -161,6 +162,11 @@ func (c *Conn) nextHead() error {
 	c.hold = 0
 	if c.r == c.w {
 		c.empty()
+		if c.served {
+			// The answer is out. Who waits for the CPU goes first, and on a busy proxy the next request has come by then: one system
+			// call that finds nothing, and one wait, less (proxy/rs256-cached-audit-off: CPU 0.973 [0.961, 0.990]).
+			runtime.Gosched()
+		}
 		if err := c.waitDeadline(); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type handler struct {
 func (h *handler) serve(ctx *fasthttp.RequestCtx) {
 	x := acquireExchange(h, ctx)
 	defer x.leave(ctx)
-	reason := x.decide(ctx)
+	reason := x.decide()
 	if reason == verify.ReasonOK || reason == verify.ReasonPublic {
 		reason = x.forward(ctx)
 	}
@@ -62,7 +62,7 @@ var errPanicked = errors.New("edge: BUG: panic")
 // request that may go on is decided again in serve, so that there is one path on which requests pass.
 func (h *handler) expect(ctx *fasthttp.RequestCtx) int {
 	x := acquireExchange(h, ctx)
-	reason := x.decideGuarded(ctx)
+	reason := x.decideGuarded()
 	if reason == verify.ReasonOK || reason == verify.ReasonPublic {
 		x.abandon()
 		return fasthttp.StatusContinue
@@ -75,35 +75,24 @@ func (h *handler) expect(ctx *fasthttp.RequestCtx) int {
 }
 
 // decideGuarded is decide for a caller without leave.
-func (x *exchange) decideGuarded(ctx *fasthttp.RequestCtx) (reason verify.Reason) {
+func (x *exchange) decideGuarded() (reason verify.Reason) {
 	defer func() {
 		if p := recover(); p != nil {
 			x.server.panicked("while deciding a request", p)
 			reason = verify.ReasonInternal
 		}
 	}()
-	return x.decide(ctx)
+	return x.decide()
 }
 
-// headRead hides the body from fasthttp, which would read it ahead and in its own way: wire keeps it.
-func (h *handler) headRead(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if n := header.ContentLength(); n > 0 || n == -1 {
-		header.SetContentLength(0)
-	}
-	return fasthttp.RequestConfig{}
-}
-
-// framingError answers bytes that never became a request: wire's verdict, fasthttp's own limits, time-outs.
+// framingError answers bytes that never became a request: wire's verdict, time-outs.
 func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 	reason, detail := verify.ReasonBadRequest, ""
 	var we *wire.Error
-	var small *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	switch {
 	case errors.As(err, &we):
 		reason, detail = reasonForStatus(we.Status), we.Text
-	case errors.As(err, &small):
-		reason = verify.ReasonHeaderTooLarge
 	case errors.As(err, &netErr) && netErr.Timeout():
 		reason = verify.ReasonRequestTimeout
 	}
@@ -117,13 +106,13 @@ func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 }
 
 // decide runs everything that comes before the upstream.
-func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
-	hdr := &ctx.Request.Header
-	if err := x.st.rules.Scan(&x.fields, hdr.RawHeaders()); err != nil {
+func (x *exchange) decide() verify.Reason {
+	head := x.wire.Head()
+	if err := x.readFields(head.Fields); err != nil {
 		x.dec.Detail = "a header field is malformed or collides with a managed one"
 		return verify.ReasonBadRequest
 	}
-	x.req.Method, x.req.Target, x.req.Authority = hdr.Method(), hdr.RequestURI(), x.authority()
+	x.req.Method, x.req.Target, x.req.Authority = head.Method, head.Target, x.authority()
 	x.req.Fields, x.req.Peer, x.req.Now = &x.fields, x.peer, x.start.Unix()
 	x.identifyRequest()
 	x.req.Source = sourceOf(x.client)
@@ -148,6 +137,16 @@ func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 		x.admitted = true
 	}
 	return x.dec.Reason
+}
+
+// readFields sorts the fields by what they mean.
+func (x *exchange) readFields(list []wire.Field) error {
+	for i := range list {
+		if err := x.st.rules.Add(&x.fields, list[i].Name, list[i].Value); err != nil {
+			return err
+		}
+	}
+	return x.st.rules.Done(&x.fields)
 }
 
 // authority is the Host field. wire has made sure that there is exactly one and that an absolute-form target agrees with it;

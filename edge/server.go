@@ -278,23 +278,20 @@ func (s *Server) newConnServer(l *listener, lc config.Listener, lim config.Limit
 		}
 		cs.tls.Store(tc)
 	}
-	cs.http = s.newHTTPServer(cs, lim)
+	cs.http = s.newHTTPServer(cs)
 	return cs, nil
 }
 
-// newHTTPServer sets what SECURITY notes 3.4 ask for. Limits that fasthttp has not are kept by wire.Conn and conn, and so are
-// all read deadlines.
-func (s *Server) newHTTPServer(cs *connServer, lim config.Limits) *fasthttp.Server {
+// newHTTPServer sets what SECURITY notes 3.4 ask for. Of a request fasthttp sees the few octets that wire.Conn tells it; wire.Conn
+// and conn keep the limits, and all read deadlines.
+func (s *Server) newHTTPServer(cs *connServer) *fasthttp.Server {
 	h := &handler{server: s, conns: cs}
 	return &fasthttp.Server{
 		Handler:                       h.serve,
 		ErrorHandler:                  h.framingError,
 		ExpectHandler:                 h.expect,
-		HeaderReceived:                h.headRead,
-		StreamRequestBody:             true,
-		MaxRequestBodySize:            1, // it never sees one; see headRead
-		DisablePreParseMultipartForm:  true,
-		ReadBufferSize:                int(lim.Header) + 1024,
+		MaxRequestBodySize:            1, // it never sees one
+		ReadBufferSize:                512,
 		WriteBufferSize:               4096,
 		Concurrency:                   cs.cfg.MaxConnections + 1, // listener counts exactly
 		MaxRequestsPerConn:            cs.cfg.MaxRequestsPerConn,

@@ -7,6 +7,11 @@ import (
 	"sallyport/verify"
 )
 
+const malformedCredentials = "Authorization field is malformed"
+
+// bearer reports whether the token is taken from Authorization.
+func (rt *Route) bearer() bool { return rt.TokenCookie == "" && rt.TokenHeader == "" }
+
 // credential takes the token from the one place that the route names. More than one candidate is refused, since two readers
 // could choose differently (RFC 6750, 2: clients must not use more than one method).
 func credential(d *Decision, rt *Route, f *header.Fields) ([]byte, verify.Reason, string) {
@@ -30,7 +35,7 @@ func credential(d *Decision, rt *Route, f *header.Fields) ([]byte, verify.Reason
 	case errors.Is(err, header.ErrOtherScheme):
 		return nil, verify.ReasonNoToken, "Authorization is not of the Bearer scheme"
 	case err != nil:
-		return nil, verify.ReasonBadCredentials, "Authorization field is malformed"
+		return nil, verify.ReasonBadCredentials, malformedCredentials
 	}
 	return token, verify.ReasonOK, ""
 }

@@ -114,6 +114,10 @@ func (g *Gate) Decide(d *Decision, r *Request) {
 		return
 	}
 	g.Judge(d, token, r.Now, r.Source)
+	if d.Reason != verify.ReasonOK && rt.bearer() && !header.IsB64Token(token) {
+		// Found only now, because a token that passes has no octet that is none of a b64token's.
+		d.Reason, d.Detail = verify.ReasonBadCredentials, malformedCredentials
+	}
 }
 
 // Judge verifies the token and applies the policy of d.Route, which must be set. It is the part that explain shares.

@@ -167,10 +167,8 @@ func normalise(dst, name []byte) []byte {
 // maxKnownName bounds the names that need a look into the map.
 const maxKnownName = 64
 
-// Scan reads block: field lines that end in CRLF, perhaps with the empty line after them. Framing has been checked before;
-// what is checked again here is what the outgoing request depends on: names are tokens, values hold no control characters,
-// no line is folded. A name that only differs by "_" from one with a meaning is ErrField, as is a Connection field that names
-// one that this proxy sets or reads (SECURITY notes 2.3: a client must not have our own fields removed).
+// Scan reads block: field lines that end in CRLF, perhaps with the empty line after them. Names must be tokens, values hold no
+// control characters, and no line is folded. For the rest see Add and Done.
 func (r *Rules) Scan(f *Fields, block []byte) error {
 	f.Reset()
 	for len(block) > 0 {
@@ -190,10 +188,7 @@ func (r *Rules) Scan(f *Fields, block []byte) error {
 			return err
 		}
 	}
-	if f.counts[KindConnection] > 0 {
-		return r.connection(f)
-	}
-	return nil
+	return r.Done(f)
 }
 
 func (r *Rules) scanLine(f *Fields, line []byte) error {
@@ -202,18 +197,23 @@ func (r *Rules) scanLine(f *Fields, line []byte) error {
 		return ErrField
 	}
 	name, value := line[:colon], trim(line[colon+1:])
-	underscore := false
 	for _, c := range name {
 		if !tokenOctet[c] {
 			return ErrField
 		}
-		underscore = underscore || c == '_'
 	}
 	if !isFieldValue(value) {
 		return ErrField
 	}
+	return r.Add(f, name, value)
+}
+
+// Add takes the next field of a request, whose name is a token and whose value holds no control characters and no white space
+// at its ends. A name that only differs by "_" from one with a meaning is ErrField (SECURITY notes 2.3). After the last one Done
+// must be called.
+func (r *Rules) Add(f *Fields, name, value []byte) error {
 	kind := r.kindOf(name)
-	if underscore {
+	if bytes.IndexByte(name, '_') >= 0 {
 		if kind != KindPlain {
 			return ErrField
 		}
@@ -221,6 +221,15 @@ func (r *Rules) scanLine(f *Fields, line []byte) error {
 	}
 	f.list = append(f.list, Field{Name: name, Value: value, Kind: kind})
 	f.counts[kind]++
+	return nil
+}
+
+// Done does what only all fields show: it marks those that Connection names. One that names a field which this proxy sets or
+// reads is ErrField (SECURITY notes 2.3: a client must not have our own fields removed).
+func (r *Rules) Done(f *Fields) error {
+	if f.counts[KindConnection] > 0 {
+		return r.connection(f)
+	}
 	return nil
 }
 

@@ -144,6 +144,9 @@ func appendJSON(dst []byte, v claims.Value) []byte {
 
 func appendEncoded(dst, text []byte, comma bool) []byte {
 	const digits = "0123456789ABCDEF"
+	if isPlain(text) {
+		return append(dst, text...)
+	}
 	for i, c := range text {
 		edge := c == ' ' && (i == 0 || i == len(text)-1)
 		if c < 0x20 || c > 0x7e || c == '%' || edge || (comma && c == ',') {
@@ -154,6 +157,23 @@ func appendEncoded(dst, text []byte, comma bool) []byte {
 	}
 	return dst
 }
+
+// isPlain reports whether text holds only octets that stand for themselves wherever they are, which is most claims.
+func isPlain(text []byte) bool {
+	for _, c := range text {
+		if !plainOctet[c] {
+			return false
+		}
+	}
+	return true
+}
+
+var plainOctet = func() (t [256]bool) {
+	for c := '!'; c <= '~'; c++ {
+		t[c] = c != '%' && c != ','
+	}
+	return t
+}()
 
 // Forwarding is what the next hop is told about this one.
 type Forwarding struct {

@@ -5,9 +5,14 @@ import (
 	"encoding/binary"
 )
 
-// head is what the framing of a request depends on.
-type head struct {
-	minor    byte   // 0 or 1
+// A Head is a request's head that was checked: views of what was read.
+type Head struct {
+	Method []byte
+	Target []byte  // in origin-form, absolute-form, or "*"
+	Fields []Field // in their order, duplicates kept
+
+	// What framing depends on.
+	minor    byte   // of the version: 0 or 1
 	absolute []byte // authority of an absolute-form target
 	host     []byte
 	hosts    int
@@ -15,13 +20,18 @@ type head struct {
 	chunked  bool
 	codings  int // Transfer-Encoding fields
 	expect   bool
+	close    bool // Connection has this option
+	keep     bool // Connection has the option keep-alive
 }
+
+// A Field is one field line: a name that is a token, and a value without control characters but tabs.
+type Field struct{ Name, Value []byte }
 
 func refuse(status int, text string) *Error { return &Error{Status: status, Text: text} }
 
 // parse checks the head at the beginning of b. It returns its length with the empty line, 0 when b does not hold all of it.
-func (h *head) parse(b []byte, lim *Limits) (int, *Error) {
-	h.length = -1
+func (h *Head) parse(b []byte, lim *Limits) (int, *Error) {
+	*h = Head{Fields: h.Fields[:0], length: -1}
 	at := 0
 	for n := 0; bytes.HasPrefix(b[at:], crlf); n++ {
 		// RFC 9112, 2.2: a server SHOULD ignore at least one empty line before the request line.
@@ -80,7 +90,7 @@ func tooLong(b []byte, lim *Limits) *Error {
 }
 
 // requestLine checks METHOD SP target SP HTTP/1.x CR (RFC 9112, 3).
-func (h *head) requestLine(line []byte, lim *Limits) *Error {
+func (h *Head) requestLine(line []byte, lim *Limits) *Error {
 	if len(line) == 0 || line[len(line)-1] != '\r' {
 		return refuse(400, "request line does not end in CRLF")
 	}
@@ -102,6 +112,7 @@ func (h *head) requestLine(line []byte, lim *Limits) *Error {
 	if v := checkMethod(method); v != nil {
 		return v
 	}
+	h.Method, h.Target = method, target
 	if len(target) > lim.URI {
 		return refuse(414, "request target is too long")
 	}
@@ -141,7 +152,7 @@ func checkMethod(m []byte) *Error {
 
 // target checks the form of the request target (RFC 9112, 3.2): origin-form, http absolute-form, or "*" for OPTIONS, which
 // routing refuses later.
-func (h *head) target(t []byte) *Error {
+func (h *Head) target(t []byte) *Error {
 	for _, c := range t {
 		if c <= 0x20 || c >= 0x7f || c == '#' {
 			return refuse(400, "request target has an octet that no target has")
@@ -168,11 +179,12 @@ func (h *head) target(t []byte) *Error {
 }
 
 // field checks one field line and notes what framing depends on.
-func (h *head) field(line []byte) *Error {
+func (h *Head) field(line []byte) *Error {
 	name, value, ok := cutField(line)
 	if !ok {
 		return refuse(400, "field line is malformed")
 	}
+	h.Fields = append(h.Fields, Field{name, value})
 	switch len(name) {
 	case 4:
 		if equalFold(name, "host") {
@@ -185,6 +197,10 @@ func (h *head) field(line []byte) *Error {
 				return refuse(417, "expectation is not supported")
 			}
 			h.expect = true
+		}
+	case 10:
+		if equalFold(name, "connection") {
+			h.connection(value)
 		}
 	case 14:
 		if equalFold(name, "content-length") {
@@ -210,8 +226,45 @@ func (h *head) field(line []byte) *Error {
 	return nil
 }
 
+// connection notes the options that decide whether the connection is kept (RFC 9112, 9.3).
+func (h *Head) connection(value []byte) {
+	for len(value) > 0 {
+		option := value
+		if i := bytes.IndexByte(value, ','); i >= 0 {
+			option, value = value[:i], value[i+1:]
+		} else {
+			value = nil
+		}
+		option = trim(option)
+		h.close = h.close || equalFold(option, "close")
+		h.keep = h.keep || equalFold(option, "keep-alive")
+	}
+}
+
+// appendTold appends a head that tells the HTTP library what it must know. The target, Host and the absence of a body are
+// stand-ins; it takes 96 octets at most.
+func (h *Head) appendTold(dst []byte) []byte {
+	dst = append(dst, h.Method...)
+	dst = append(dst, " / HTTP/1."...)
+	dst = append(dst, '0'+h.minor)
+	dst = append(dst, "\r\nHost: a\r\n"...)
+	switch {
+	case h.close:
+		dst = append(dst, "Connection: close\r\n"...)
+	case h.keep && h.minor == 0:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	if h.expect {
+		dst = append(dst, "Expect: 100-continue\r\n"...)
+	}
+	if m := string(h.Method); m != "GET" && m != "HEAD" {
+		dst = append(dst, "Content-Length: 0\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
 // contentLength takes one decimal number without sign, spaces, list or leading zeros, up to 2^62.
-func (h *head) contentLength(value []byte) *Error {
+func (h *Head) contentLength(value []byte) *Error {
 	if h.length >= 0 {
 		return refuse(400, "more than one Content-Length")
 	}
@@ -229,7 +282,7 @@ func (h *head) contentLength(value []byte) *Error {
 }
 
 // finish checks what only the whole head shows.
-func (h *head) finish() *Error {
+func (h *Head) finish() *Error {
 	switch {
 	case h.chunked && h.length >= 0:
 		// RFC 9112, 6.3: ought to be handled as an error.
@@ -261,13 +314,19 @@ func cutField(line []byte) (name, value []byte, ok bool) {
 			return nil, nil, false
 		}
 	}
-	for len(value) > 0 && (value[0] == ' ' || value[0] == '\t') {
-		value = value[1:]
-	}
-	for len(value) > 0 && (value[len(value)-1] == ' ' || value[len(value)-1] == '\t') {
-		value = value[:len(value)-1]
-	}
+	value = trim(value)
 	return name, value, isFieldValue(value)
+}
+
+// trim cuts spaces and tabs off both ends (OWS).
+func trim(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // isFieldValue reports whether value holds no control character but tabs. Eight octets are looked at together; a word that may

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,29 +51,43 @@ func split(b []byte, n int) [][]byte {
 
 // request is what one request looked like from behind a Conn.
 type request struct {
-	head, body string
-	bodyErr    string
+	head, told, body string
+	bodyErr          string
 }
 
-// run reads requests as a server does: a head with buffers of size room, then the body. It returns the final error's text.
+// headText writes the head of the present request as it came, but for white space.
+func headText(c *Conn) string {
+	h := c.Head()
+	s := fmt.Sprintf("%s %s HTTP/1.%d\r\n", h.Method, h.Target, h.minor)
+	for _, f := range h.Fields {
+		s += fmt.Sprintf("%s: %s\r\n", f.Name, f.Value)
+	}
+	return s + "\r\n"
+}
+
+// run reads requests as a server does: what it is told of the head with buffers of size room, then the body. It returns the final error's text.
 func run(input []byte, piece, room int) ([]request, string) {
 	c := Of(NewConn(&pieces{list: split(input, piece)}, testLimits))
 	var out []request
 	buf := make([]byte, room)
 	for {
-		var head []byte
-		for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
+		var told []byte
+		for !bytes.HasSuffix(told, []byte("\r\n\r\n")) {
 			n, err := c.Read(buf)
-			head = append(head, buf[:n]...)
+			told = append(told, buf[:n]...)
 			if err != nil {
-				if len(head) > 0 && !c.marked {
+				if len(told) > 0 && !c.marked {
 					return out, "partial head delivered"
 				}
 				return out, err.Error()
 			}
 		}
+		head := headText(c)
 		body, err := io.ReadAll(bodyOf(c, room))
-		r := request{head: string(head), body: string(body)}
+		if after := headText(c); after != head {
+			return out, fmt.Sprintf("reading the body turned the head %q into %q", head, after)
+		}
+		r := request{head: head, told: string(told), body: string(body)}
 		if err != nil {
 			r.bodyErr = err.Error()
 		}
@@ -218,6 +235,37 @@ func TestHeadTimeout(t *testing.T) {
 	}
 }
 
+// sameHead compares a head, and what the HTTP library is told of it, with what net/http reads.
+func sameHead(got request, want *http.Request) error {
+	line, fields, _ := strings.Cut(got.head, "\r\n")
+	if line != fmt.Sprintf("%s %s %s", want.Method, want.RequestURI, want.Proto) {
+		return fmt.Errorf("net/http reads %s %s %s", want.Method, want.RequestURI, want.Proto)
+	}
+	told, err := http.ReadRequest(bufio.NewReader(strings.NewReader(got.told)))
+	if err != nil {
+		return fmt.Errorf("net/http does not read what is told: %w", err)
+	}
+	if told.Method != want.Method || told.Proto != want.Proto || told.Close != want.Close || told.ContentLength != 0 ||
+		told.Header.Get("Expect") != strings.ToLower(want.Header.Get("Expect")) {
+		return fmt.Errorf("of %s %s, close %t, expect %q, %s %s, close %t, expect %q was told", want.Method, want.Proto, want.Close, want.Header.Get("Expect"),
+			told.Method, told.Proto, told.Close, told.Header.Get("Expect"))
+	}
+	seen := http.Header{}
+	for line := range strings.SplitSeq(strings.TrimSuffix(fields, "\r\n"), "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			seen.Add(name, value)
+		}
+	}
+	for _, name := range []string{"Host", "Content-Length", "Transfer-Encoding", "Trailer"} { // net/http keeps them elsewhere
+		seen.Del(name)
+		want.Header.Del(name)
+	}
+	if !maps.EqualFunc(seen, want.Header, slices.Equal[[]string]) {
+		return fmt.Errorf("fields %q, net/http reads %q", seen, want.Header)
+	}
+	return nil
+}
+
 // FuzzConn: what passes in one piece passes in all, net/http reads the same from it, and nothing panics.
 func FuzzConn(f *testing.F) {
 	for _, s := range []string{
@@ -225,6 +273,8 @@ func FuzzConn(f *testing.F) {
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;a\r\nhi\r\n0\r\nA: b\r\n\r\n" + good,
 		"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "\r\n" + good, "GET / HTTP/1.1\nHost: a\n\n",
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: x ,\tCLOSE\r\nB:\r\n\r\n", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+		"PUT /?q HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\nB: 1\r\nb:  2\t\r\n\r\nx",
 	} {
 		f.Add([]byte(s), 1)
 		f.Add([]byte(s), 3)
@@ -260,8 +310,8 @@ func FuzzConn(f *testing.F) {
 			if err != nil || string(body) != want[i].body {
 				t.Fatalf("%q: body %q, net/http reads %q, %v", input, want[i].body, body, err)
 			}
-			if !strings.HasPrefix(strings.TrimPrefix(want[i].head, "\r\n"), req.Method+" ") {
-				t.Fatalf("%q: method %q", want[i].head, req.Method)
+			if err := sameHead(want[i], req); err != nil {
+				t.Fatalf("%q: request %d is %q, told %q: %v", input, i, want[i].head, want[i].told, err)
 			}
 		}
 	})

@@ -748,7 +748,7 @@ func TestBodyTimeBeginsWithTheBody(t *testing.T) {
 func TestAuditHasDetail(t *testing.T) {
 	up := newRecorder(t)
 	p := newProxy(t, up.addr(), baseRoutes)
-	want := []string{"iss is none of the configured issuers", "exp has passed; the signature was not checked", "no Authorization field"}
+	want := []string{"iss is none of the configured issuers", "issuer test: exp has passed; the signature was not checked", "no Authorization field"}
 	get := "GET /api/x HTTP/1.1\r\nHost: a\r\n"
 	for _, request := range []string{
 		get + "Authorization: Bearer " + p.token(t, map[string]any{"iss": "other"}) + "\r\n\r\n",

@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -72,6 +73,7 @@ func newFixture(t *testing.T) *fixture {
 	if f.gate.Table, err = route.Compile(specs); err != nil {
 		t.Fatal(err)
 	}
+	f.gate.Prepare([]*verify.Issuer{f.issuer, &other})
 	return f
 }
 
@@ -247,6 +249,39 @@ func TestDecisionIsReused(t *testing.T) {
 	if len(d.Set) != 1 || d.Set[0].Name != "X-User" {
 		t.Errorf("identity fields %q, want X-User alone", d.Set)
 	}
+}
+
+// The detail names the issuer whose keys were asked and the route, by what the config calls them, and says nothing of what has been
+// verified: the record's own issuer tells that.
+func TestDetail(t *testing.T) {
+	f := newFixture(t)
+	bearer := func(changes map[string]any) string { return "Authorization: Bearer " + f.token(t, changes) }
+	check := func(request, line string, reason verify.Reason, want string) {
+		t.Helper()
+		d := f.decide(t, new(Decision), request, line)
+		if d.Reason != reason || d.Detail != want {
+			t.Errorf("%s with %.40q: %v, %q; want %v, %q", request, line, d.Reason, d.Detail, reason, want)
+		}
+		if d.Token.Issuer() != nil {
+			t.Errorf("%s with %.40q: the issuer counts as verified", request, line)
+		}
+	}
+	const get, us = "GET api.test /", "issuer https://issuer.test: "
+	good := bearer(nil)
+	check(get, good[:len(good)-8]+strings.Repeat("A", 8), verify.ReasonSignature, us+"the signature does not verify under its key")
+	check(get, bearer(map[string]any{"exp": now - 1000}), verify.ReasonUnverified, us+"exp has passed; the signature was not checked")
+	check(get, bearer(map[string]any{"iss": "https://evil.test"}), verify.ReasonUnverified, "iss is none of the configured issuers")
+	check(get, bearer(map[string]any{"iss": "https://other.test", "exp": now - 1000}), verify.ReasonUnverified, "issuer https://other.test: exp has passed; the signature was not checked")
+	check("PUT api.test /public/x", good, verify.ReasonMethod, "the path of route public has no route for this method")
+	check("GET b.test /", good, verify.ReasonNoRoute, "no route for this host and path")
+	f.signer.Kid = "k2"
+	check(get, bearer(nil), verify.ReasonUnknownKey, us+"no current key has the token's kid and alg")
+	f.issuer.Keys.Store(nil)
+	check(get, good, verify.ReasonKeysUnavailable, us+"none of its keys could be fetched yet")
+	claims := strings.Split(good, ".")[1]
+	b64 := base64.RawURLEncoding.EncodeToString
+	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"RS256","typ":"at+jwt"}`))+"."+claims+".AAAA", verify.ReasonAlgorithm, us+"the token's alg is not among its algorithms")
+	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"none"}`))+"."+b64([]byte(`{"iss":"x"}`))+".AAAA", verify.ReasonAlgorithm, "the token's alg is none that can be verified")
 }
 
 // An unknown kid is hinted to its issuer's key source; nothing else is.

@@ -104,6 +104,36 @@ func TestCounters(t *testing.T) {
 	}
 }
 
+// Durations are in cumulative buckets with le, which are what histogram_quantile reads everywhere.
+func TestDurationBuckets(t *testing.T) {
+	m := New(Gauges{})
+	r := m.Route("api")
+	for _, d := range []time.Duration{5 * time.Microsecond, 10 * time.Microsecond, 2 * time.Millisecond, time.Minute} {
+		r.Answered(200, d)
+		r.Upstream(d)
+	}
+	got := write(t, m)
+	for _, name := range []string{"request", "upstream"} {
+		last := 0.0
+		for _, c := range []struct {
+			le   string
+			want float64
+		}{{"1e-05", 2}, {"2.5e-05", 2}, {"0.001", 2}, {"0.0025", 3}, {"1", 3}, {"10", 3}, {"+Inf", 4}} {
+			series := fmt.Sprintf(`sallyport_%s_duration_seconds_bucket{route="api",le="%s"}`, name, c.le)
+			if g, ok := got[series]; !ok || g != c.want {
+				t.Errorf("%s = %v (there: %v), want %v", series, g, ok, c.want)
+			}
+		}
+		for _, le := range durationBuckets {
+			n := got[fmt.Sprintf(`sallyport_%s_duration_seconds_bucket{route="api",le="%v"}`, name, le)]
+			if n < last {
+				t.Errorf("%s: the bucket up to %v has %v, fewer than the one before", name, le, n)
+			}
+			last = n
+		}
+	}
+}
+
 // Names come from the config and may hold anything that it allows: Prometheus text knows three escapes and no other.
 func TestLabelsAreEscaped(t *testing.T) {
 	for _, name := range []string{`say "hi"`, `back\slash`, "line\nbreak", "tab\there", "Zürich", "soft\u00adhyphen", "\u200bzero", "\x7f", "{}=,", "\xff", `\"`, `\`, "\U0001f600"} {

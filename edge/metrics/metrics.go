@@ -223,9 +223,10 @@ func (m *Metrics) SetIssuers(names []string) {
 			continue
 		}
 		row := new([verify.NumReasons]*vm.Counter)
-		for r := range row {
-			row[r] = m.set.GetOrCreateCounter(verdictName(name, verify.Reason(r)))
+		for r := verify.ReasonInvalid + 1; r < verify.NumReasons; r++ {
+			row[r] = m.set.GetOrCreateCounter(verdictName(name, r))
 		}
+		row[verify.ReasonInvalid] = row[verify.ReasonInternal] // never set on purpose, so that a series of its own would show 0 for good
 		next[name] = row
 	}
 	m.verdicts.Store(&next)

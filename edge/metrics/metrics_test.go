@@ -74,6 +74,7 @@ func TestCounters(t *testing.T) {
 	m.Verdict("https://a", verify.ReasonOK)
 	m.Verdict("https://gone", verify.ReasonExpired)
 	m.Verdict("", verify.NumReasons+1) // no such reason: counted nowhere, and no panic
+	m.Verdict("", verify.ReasonInvalid)
 	r := m.Route("api")
 	r.Answered(200, time.Millisecond)
 	r.Answered(200, time.Millisecond)
@@ -94,6 +95,9 @@ func TestCounters(t *testing.T) {
 		if g, ok := got[name]; !ok || g != want {
 			t.Errorf("%s = %v (there: %v), want %v", name, g, ok, want)
 		}
+	}
+	if n := got[`sallyport_verdicts_total{issuer="",reason="internal"}`]; n != 1 || len(containing(got, "invalid")) > 0 {
+		t.Errorf("a verdict that is none: internal = %v, want 1; series %q, want none", n, containing(got, "invalid"))
 	}
 	m.ReloadFailed()
 	if got := write(t, m); got["sallyport_config_last_reload_successful"] != 0 {

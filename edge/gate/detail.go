@@ -5,6 +5,7 @@ import (
 
 	"sallyport/edge/route"
 	"sallyport/verify"
+	"sallyport/verify/claims"
 )
 
 // unvouched says why the keys of a token's issuer do not vouch for it. Such a token is not to be believed, so that the issuer is named
@@ -35,15 +36,60 @@ func (g *Gate) Prepare(issuers []*verify.Issuer) {
 	}
 }
 
-// detail explains a token that Verify refused for r. is is the issuer that it claims to be of, nil when that is none of ours.
-func (g *Gate) detail(r verify.Reason, is *verify.Issuer) string {
-	switch row := g.details[is]; {
+// refused explains why d's token was refused.
+func (g *Gate) refused(d *Decision) string {
+	t := &d.Token
+	if t.Verified() {
+		return Lacking(d.Reason, t.Issuer(), t.Claims(), &d.Route.Policy)
+	}
+	switch row := g.details[t.UnverifiedIssuer()]; {
+	case d.Reason == verify.ReasonMalformed:
+		return t.Malformed()
 	case row != nil:
-		return row[r]
-	case r == verify.ReasonUnverified:
+		return row[d.Reason]
+	case d.Reason == verify.ReasonUnverified:
 		return "iss is none of the configured issuers"
-	case r == verify.ReasonAlgorithm:
+	case d.Reason == verify.ReasonAlgorithm:
 		return "the token's alg is none that can be verified"
+	}
+	return ""
+}
+
+// Lacking names what the config asks of a token of is with the claims set and finds missing; "" where r says it all. It holds nothing
+// of the token.
+func Lacking(r verify.Reason, is *verify.Issuer, set *claims.Set, p *verify.Policy) string {
+	switch r {
+	case verify.ReasonAudience:
+		return "the audience is none of " + strings.Join(is.Audiences, ", ")
+	case verify.ReasonClaim:
+		if _, ok := set.Expiry(); !ok {
+			return "claim exp is missing"
+		}
+		for _, path := range is.RequiredClaims {
+			if v, ok := set.Lookup(path); !ok || v.Kind() == claims.KindNull {
+				return "claim " + path.String() + " is missing or null"
+			}
+		}
+	case verify.ReasonIssuer:
+		names := make([]string, len(p.Issuers))
+		for i, is := range p.Issuers {
+			names[i] = is.Name
+		}
+		return "the route takes tokens only of " + strings.Join(names, ", ")
+	case verify.ReasonScope:
+		for _, s := range p.Scopes {
+			if !set.HasScope(s) {
+				return "scope " + s + " is missing"
+			}
+		}
+	case verify.ReasonRole:
+		return "claim " + is.RolesClaim.String() + " has none of the roles " + strings.Join(p.Roles, ", ")
+	case verify.ReasonClaimValue:
+		for i := range p.Claims {
+			if rule := &p.Claims[i]; !rule.Met(set) {
+				return "claim " + rule.Path.String() + " is none of " + strings.Join(rule.AnyOf, ", ")
+			}
+		}
 	}
 	return ""
 }

@@ -129,13 +129,12 @@ func (g *Gate) Judge(d *Decision, token []byte, now int64, source netip.Addr) {
 		if d.Reason == verify.ReasonUnknownKey && g.Hint != nil && is != nil {
 			g.Hint(is)
 		}
-		if !d.Token.Verified() {
-			d.Detail = g.detail(d.Reason, is)
-		}
+		d.Detail = g.refused(d)
 		return
 	}
 	if err := d.Route.Policy.Check(&d.Token); err != nil {
 		d.Reason = refusal(verify.ReasonOf(err))
+		d.Detail = g.refused(d)
 		return
 	}
 	d.setIdentity()

@@ -70,6 +70,9 @@ func newFixture(t *testing.T) *fixture {
 	add(route.Spec{Host: "api.test", Path: "/header"}, &Route{Name: "header", TokenHeader: "X-Token", ClaimHeaders: identity})
 	add(route.Spec{Host: "api.test", Path: "/other"}, &Route{Name: "other", Policy: verify.Policy{Issuers: []*verify.Issuer{&other}}})
 	add(route.Spec{Host: "api.test", Path: "/roles"}, &Route{Name: "roles", Policy: verify.Policy{Roles: []string{"root"}}})
+	add(route.Spec{Host: "api.test", Path: "/claims"}, &Route{Name: "claims", Policy: verify.Policy{
+		Claims: []verify.ClaimRule{{Path: path(t, "iss"), AnyOf: []string{"https://issuer.test"}}, {Path: path(t, "tenant.id"), AnyOf: []string{"blue", "green"}}},
+	}})
 	if f.gate.Table, err = route.Compile(specs); err != nil {
 		t.Fatal(err)
 	}
@@ -268,6 +271,8 @@ func TestDetail(t *testing.T) {
 	}
 	const get, us = "GET api.test /", "issuer https://issuer.test: "
 	good := bearer(nil)
+	check(get, "Authorization: Bearer abc", verify.ReasonMalformed, "not three parts of base64url without padding, separated by dots")
+	check(get, bearer(map[string]any{"exp": "1"}), verify.ReasonMalformed, "claim exp has the wrong type or range")
 	check(get, good[:len(good)-8]+strings.Repeat("A", 8), verify.ReasonSignature, us+"the signature does not verify under its key")
 	check(get, bearer(map[string]any{"exp": now - 1000}), verify.ReasonUnverified, us+"exp has passed; the signature was not checked")
 	check(get, bearer(map[string]any{"iss": "https://evil.test"}), verify.ReasonUnverified, "iss is none of the configured issuers")
@@ -282,6 +287,34 @@ func TestDetail(t *testing.T) {
 	b64 := base64.RawURLEncoding.EncodeToString
 	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"RS256","typ":"at+jwt"}`))+"."+claims+".AAAA", verify.ReasonAlgorithm, us+"the token's alg is not among its algorithms")
 	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"none"}`))+"."+b64([]byte(`{"iss":"x"}`))+".AAAA", verify.ReasonAlgorithm, "the token's alg is none that can be verified")
+}
+
+// What a verified token lacks is named by the config, never by what the token has instead.
+func TestDetailOfVerified(t *testing.T) {
+	f := newFixture(t)
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/x"}}
+	const mark = "of-the-token"
+	check := func(target string, changes map[string]any, reason verify.Reason, want string) {
+		t.Helper()
+		changes["jti"] = mark
+		if changes["https://a.test/x"] == nil {
+			changes["https://a.test/x"] = mark
+		}
+		d := f.decide(t, new(Decision), "GET api.test "+target, "Authorization: Bearer "+f.token(t, changes))
+		if d.Reason != reason || d.Detail != want || strings.Contains(d.Detail, mark) || !d.Token.Verified() {
+			t.Errorf("%s with %v: %v, %q; want %v, %q", target, changes, d.Reason, d.Detail, reason, want)
+		}
+	}
+	check("/", map[string]any{"aud": mark}, verify.ReasonAudience, "the audience is none of api")
+	check("/admin/x", map[string]any{"scope": mark}, verify.ReasonScope, "scope admin is missing")
+	check("/roles", map[string]any{"roles": []string{mark}}, verify.ReasonRole, "claim roles has none of the roles root")
+	check("/other", map[string]any{}, verify.ReasonIssuer, "the route takes tokens only of https://other.test")
+	check("/claims", map[string]any{"tenant": map[string]any{"id": mark}}, verify.ReasonClaimValue, "claim tenant.id is none of blue, green")
+	check("/", map[string]any{"nbf": now + 1000}, verify.ReasonNotYetValid, "")
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/x"}, {"email"}}
+	check("/", map[string]any{"email": nil}, verify.ReasonClaim, "claim email is missing or null")
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/y", "z"}}
+	check("/", map[string]any{}, verify.ReasonClaim, "claim /https:~1~1a.test~1y/z is missing or null")
 }
 
 // An unknown kid is hinted to its issuer's key source; nothing else is.

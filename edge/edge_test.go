@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -711,6 +712,15 @@ func TestAuditAndMetrics(t *testing.T) {
 	} {
 		if !strings.Contains(string(text), want+"\n") {
 			t.Errorf("metrics lack %q", want)
+		}
+	}
+	design, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^sallyport_([a-z_]+?)(?:_bucket|_sum|_count)?[{ ]`).FindAllSubmatch(text, -1) {
+		if !bytes.Contains(design, append([]byte("`"), m[1]...)) {
+			t.Errorf("the list of metrics in DESIGN.md lacks %s", m[1])
 		}
 	}
 	if resp, err := http.Get(p.server.AdminURL() + "/readyz"); err != nil || resp.StatusCode != 200 {

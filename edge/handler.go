@@ -120,7 +120,7 @@ func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 func (x *exchange) decide(ctx *fasthttp.RequestCtx) verify.Reason {
 	hdr := &ctx.Request.Header
 	if err := x.st.rules.Scan(&x.fields, hdr.RawHeaders()); err != nil {
-		x.dec.Detail = "a header field is malformed or collides with a managed one"
+		x.dec.Detail = "a header field is malformed, differs from one that is set or read here by _ for -, or is such a one that Connection names"
 		return verify.ReasonBadRequest
 	}
 	x.req.Method, x.req.Target, x.req.Authority = hdr.Method(), hdr.RequestURI(), x.authority()

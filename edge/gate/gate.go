@@ -159,7 +159,7 @@ func (g *Gate) match(d *Decision, r *Request) bool {
 	d.Host = d.hostBuf
 	path, query, err := route.Canonical(d.pathBuf[:0], r.Target)
 	if err != nil {
-		d.Reason, d.Detail = verify.ReasonBadRequest, "request target is ambiguous or malformed"
+		d.Reason, d.Detail = verify.ReasonBadRequest, "the path must begin with / and be read in one way: no \\, #, control or non-ASCII octet, no escape that is broken or stands for one of / \\ % ; # ?, no .. above /"
 		return false
 	}
 	d.pathBuf, d.Path, d.Query = path, path, query

@@ -116,7 +116,8 @@ type Issuer struct {
 	// access tokens carry no aud (check warns). Not together with audiences = "unchecked".
 	AudienceClaim string `toml:"audience_claim"`
 	// Algorithms are the JWS algorithms that its tokens may have, whatever a token or a key says; required. HS256, HS384
-	// and HS512 take secrets from [[issuer.keys]] only, and check warns: who can verify can sign.
+	// and HS512 take secrets from [[issuer.keys]] only, and check warns: who can verify can sign. It also warns of one that no key
+	// in a file is for.
 	Algorithms []string `toml:"algorithms" required:"yes"`
 	// Discovery fetches the provider's metadata, which names its jwks_uri: "oidc" from issuer +
 	// /.well-known/openid-configuration, "oauth" from the place of RFC 8414, or an https URL. The metadata must name the
@@ -192,7 +193,7 @@ type InlineKey struct {
 	// JWK is the JSON text of one public JWK. One with a private or secret member is refused.
 	JWK string `toml:"jwk"`
 	// SecretFile is the path of a secret; its bytes, all of them, a line break at the end included, are the key for
-	// HS256, HS384 or HS512. They must be as many as the hash has: 32, 48 or 64.
+	// HS256, HS384 or HS512. They must be as many as the hash has: 32, 48 or 64. check warns of such a line break, and of JSON or PEM.
 	SecretFile string `toml:"secret_file"`
 }
 

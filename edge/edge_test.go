@@ -275,7 +275,8 @@ func TestProxyPassesIdentity(t *testing.T) {
 
 func TestProxyRefusals(t *testing.T) {
 	up := newRecorder(t)
-	p := newProxy(t, up.addr(), baseRoutes)
+	p := newProxy(t, up.addr(), baseRoutes+"[[route]]\npath = \"/staff\"\nupstream = \"up\"\nrequire.scopes = [\"read\"]\nrequire.roles = [\"clerk\"]\n"+
+		"[[route]]\npath = \"/blue\"\nupstream = \"up\"\nrequire.scopes = [\"read\"]\nrequire.claims = { tenant = [\"blue\"] }\n")
 	good := p.token(t, nil)
 	check := func(name, head, status, challenge string) {
 		t.Helper()
@@ -308,6 +309,8 @@ func TestProxyRefusals(t *testing.T) {
 	check("expired", get("/api/x", bearer(p.token(t, map[string]any{"exp": 1}))), "401", invalid)
 	check("audience", get("/api/x", bearer(p.token(t, map[string]any{"aud": "x"}))), "401", invalid)
 	check("scope", get("/api/x", bearer(p.token(t, map[string]any{"scope": "other"}))), "403", `error="insufficient_scope", error_description="a required scope is missing", scope="read"`)
+	check("role", get("/staff", bearer(good)), "403", `error="insufficient_scope", error_description="a required role is missing"`+"\r\n")
+	check("claim value", get("/blue", bearer(good)), "403", `error="insufficient_scope", error_description="a claim does not have the required value"`+"\r\n")
 	check("token in query", get("/api/x?access_token="+good, ""), "401", "WWW-Authenticate")
 	check("no route", get("/other", bearer(good)), "404", "")
 	check("above root", get("/../api/x", bearer(good)), "400", "")

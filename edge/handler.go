@@ -193,7 +193,10 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx) {
 	resp.Header.SetBytesV("X-Request-Id", x.requestID())
 	realm, scope := "sallyport", ""
 	if x.rs != nil {
-		realm, scope = x.rs.realm, x.rs.scope
+		realm = x.rs.realm
+		if x.reason == verify.ReasonScope {
+			scope = x.rs.scope // for a role or a claim, a token with more scope would be refused again
+		}
 	}
 	if a.challenge {
 		x.scratch = appendChallenge(x.scratch[:0], a, realm, scope)

@@ -23,7 +23,7 @@ func TestCommandLine(t *testing.T) {
 		{"frobnicate", 2, "", `unknown command "frobnicate"`},
 		{"serve -h", 0, "", "usage: sallyport serve -config FILE"},
 		{"check -h", 0, "", "usage: sallyport check -config FILE"},
-		{"demo -h", 0, "", "usage: sallyport demo [-listen ADDR] [-json]"},
+		{"demo -h", 0, "", "usage: sallyport demo [-listen ADDR] [-json] [-audit WHERE]"},
 		{"explain -h", 0, "", "usage: sallyport explain -config FILE"},
 		{"token -h", 0, "sallyport token keygen", ""},
 		{"token mint -h", 0, "", "usage: sallyport token mint"},
@@ -46,6 +46,8 @@ func TestCommandLine(t *testing.T) {
 		{"demo -listen nowhere", 1, "", `sallyport demo: -listen "nowhere" is not host:port`},
 		{"explain -config no/such/file", 1, "", "no such file"},
 		{"version", 0, "sallyport ", ""},
+		{"version -h", 0, "", "usage: sallyport version"},
+		{"version x", 2, "", `sallyport version: unexpected argument "x"`},
 		{"--version", 0, "sallyport ", ""},
 	} {
 		code, stdout, stderr := runHere(strings.Fields(c.args)...)

@@ -61,7 +61,7 @@ generate: ## assembly from its generators
 test-real: build ## against a provider that is not ours
 	cd loadtest/real && $(GO) test -count=1 -v ./...
 
-figures: build ## the figures that the README states, each with its interval and goal
+figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
 	$(GO) run ./bench/figures
 
 clean:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -274,7 +275,8 @@ func TestProxyPassesIdentity(t *testing.T) {
 
 func TestProxyRefusals(t *testing.T) {
 	up := newRecorder(t)
-	p := newProxy(t, up.addr(), baseRoutes)
+	p := newProxy(t, up.addr(), baseRoutes+"[[route]]\npath = \"/staff\"\nupstream = \"up\"\nrequire.scopes = [\"read\"]\nrequire.roles = [\"clerk\"]\n"+
+		"[[route]]\npath = \"/blue\"\nupstream = \"up\"\nrequire.scopes = [\"read\"]\nrequire.claims = { tenant = [\"blue\"] }\n")
 	good := p.token(t, nil)
 	check := func(name, head, status, challenge string) {
 		t.Helper()
@@ -307,6 +309,8 @@ func TestProxyRefusals(t *testing.T) {
 	check("expired", get("/api/x", bearer(p.token(t, map[string]any{"exp": 1}))), "401", invalid)
 	check("audience", get("/api/x", bearer(p.token(t, map[string]any{"aud": "x"}))), "401", invalid)
 	check("scope", get("/api/x", bearer(p.token(t, map[string]any{"scope": "other"}))), "403", `error="insufficient_scope", error_description="a required scope is missing", scope="read"`)
+	check("role", get("/staff", bearer(good)), "403", `error="insufficient_scope", error_description="a required role is missing"`+"\r\n")
+	check("claim value", get("/blue", bearer(good)), "403", `error="insufficient_scope", error_description="a claim does not have the required value"`+"\r\n")
 	check("token in query", get("/api/x?access_token="+good, ""), "401", "WWW-Authenticate")
 	check("no route", get("/other", bearer(good)), "404", "")
 	check("above root", get("/../api/x", bearer(good)), "400", "")
@@ -713,6 +717,15 @@ func TestAuditAndMetrics(t *testing.T) {
 			t.Errorf("metrics lack %q", want)
 		}
 	}
+	design, err := os.ReadFile("DESIGN.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`(?m)^sallyport_([a-z_]+?)(?:_bucket|_sum|_count)?[{ ]`).FindAllSubmatch(text, -1) {
+		if !bytes.Contains(design, append([]byte("`"), m[1]...)) {
+			t.Errorf("the list of metrics in DESIGN.md lacks %s", m[1])
+		}
+	}
 	if resp, err := http.Get(p.server.AdminURL() + "/readyz"); err != nil || resp.StatusCode != 200 {
 		t.Errorf("readyz: %v %v", resp, err)
 	}
@@ -748,7 +761,7 @@ func TestBodyTimeBeginsWithTheBody(t *testing.T) {
 func TestAuditHasDetail(t *testing.T) {
 	up := newRecorder(t)
 	p := newProxy(t, up.addr(), baseRoutes)
-	want := []string{"iss is none of the configured issuers", "exp has passed; the signature was not checked", "no Authorization field"}
+	want := []string{"iss is none of the configured issuers", "issuer test: exp has passed; the signature was not checked", "no Authorization field"}
 	get := "GET /api/x HTTP/1.1\r\nHost: a\r\n"
 	for _, request := range []string{
 		get + "Authorization: Bearer " + p.token(t, map[string]any{"iss": "other"}) + "\r\n\r\n",

@@ -118,7 +118,8 @@ func reasonForStatus(status int) verify.Reason {
 	return verify.ReasonBadRequest
 }
 
-// appendChallenge appends the value of WWW-Authenticate (RFC 6750, 3; RFC 9110, 11.6.1). realm and scope come from the config.
+// appendChallenge appends the value of WWW-Authenticate (RFC 6750, 3; RFC 9110, 11.6.1). realm and scope come from the config; scope
+// is "" unless it is what is lacking.
 func appendChallenge(dst []byte, a *answer, realm, scope string) []byte {
 	dst = append(dst, `Bearer realm=`...)
 	dst = appendQuoted(dst, realm)
@@ -129,7 +130,7 @@ func appendChallenge(dst []byte, a *answer, realm, scope string) []byte {
 	dst = appendQuoted(dst, a.code)
 	dst = append(dst, `, error_description=`...)
 	dst = appendQuoted(dst, a.text)
-	if a.code == codeInsufficientScope && scope != "" {
+	if scope != "" {
 		dst = append(dst, `, scope=`...)
 		dst = appendQuoted(dst, scope)
 	}

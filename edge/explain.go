@@ -32,28 +32,28 @@ var hints = [verify.NumReasons]string{
 	verify.ReasonBadCredentials: "the Authorization field is not `Bearer` and one token; look for quotes, commas or line breaks",
 	verify.ReasonMultipleTokens: "more than one Authorization field, token header or cookie: the client or a proxy before sallyport adds a second one",
 
-	verify.ReasonMalformed:        "not a signed JWT in compact form: an opaque or encrypted token, a cut-off copy, padding, or JSON that breaks a rule",
+	verify.ReasonMalformed:        "not a signed JWT in compact form: an opaque or encrypted token, a cut-off copy, padding, JSON that breaks a rule, or a registered claim of the wrong type",
 	verify.ReasonTooLarge:         "the token is longer than limits.token",
 	verify.ReasonCritical:         "the header has crit, b64 or zip, which access tokens do not need",
 	verify.ReasonAlgorithm:        "the token's alg is not in the issuer's algorithms",
-	verify.ReasonUnverified:       "refused before the signature: no [[issuer]] has exactly the token's iss (compare every character, the last slash too), or exp has passed; detail says which",
+	verify.ReasonUnverified:       "refused before the signature: no [[issuer]] has exactly the token's iss (compare every character, the last slash too), or exp has passed, as of most expired tokens",
 	verify.ReasonUnknownKey:       "the issuer has no current key with the token's kid and alg: withdrawn, not yet published, or another realm's token",
 	verify.ReasonVerificationBusy: "more never-seen tokens than this node can check, from this source or in all: see sallyport_pool_*",
-	verify.ReasonKeysUnavailable:  "no keys of the issuer could be fetched yet: see the log for why, and sallyport_keyset_age_seconds",
+	verify.ReasonKeysUnavailable:  "no keys of the issuer could be fetched yet: see the log for why, sallyport_keyset_fetch_failures_total and sallyport_keyset_keys",
 	verify.ReasonSignature:        "the signature does not verify under the key that the token names: changed, or signed by somebody else",
 	verify.ReasonType:             "typ is not at+jwt, or this is an ID token: ask for an access token, or set the issuer's type",
 	verify.ReasonIssuer:           "the issuer is known, but not in this route's issuers",
 	verify.ReasonAudience:         "aud names none of the issuer's audiences: ask the provider for a token for this API",
-	verify.ReasonExpired:          "exp has passed: the client must refresh; if it just did, compare the clocks",
+	verify.ReasonExpired:          "exp has passed since the token was first seen: the client must refresh; if it just did, compare the clocks",
 	verify.ReasonNotYetValid:      "nbf or iat lies in the future: compare the clocks, or raise clock_skew a little",
 	verify.ReasonLifetime:         "exp is further from iat than max_lifetime allows, or iat is missing",
-	verify.ReasonClaim:            "a claim of required_claims or exp is missing, or a registered claim has the wrong type",
+	verify.ReasonClaim:            "exp or a claim of required_claims is missing",
 	verify.ReasonConfirmation:     "the token is bound to a key (cnf): as a bearer token it must be refused",
 	verify.ReasonScope:            "the token lacks a scope of the route's require.scopes",
 	verify.ReasonRole:             "the token has none of the route's require.roles; see the issuer's roles_claim",
 	verify.ReasonClaimValue:       "a claim does not have one of the values of the route's require.claims",
 
-	verify.ReasonBadRequest:     "the request breaks HTTP/1.1 or could be read in two ways; detail in the audit record's reason",
+	verify.ReasonBadRequest:     "the request breaks HTTP/1.1 or could be read in two ways",
 	verify.ReasonNoRoute:        "no [[route]] has this host and path",
 	verify.ReasonMethod:         "the path has a [[route]], but not for this method",
 	verify.ReasonNotImplemented: "the method or transfer coding is not one that sallyport forwards",
@@ -93,14 +93,17 @@ type Question struct {
 // Explanation is what would be decided.
 type Explanation struct {
 	Allowed   bool
+	Undecided bool // for want of the issuer's keys; Reason and Status are what all else comes to
 	Reason    verify.Reason
 	Status    int
-	Detail    string
+	Detail    string // why, in this case
+	Hint      string // what Reason usually comes from
 	Route     string
 	Issuer    string
 	Key       string // "RS256, kid …"
 	Signature string // verified, not verified, not checked
 	Claims    []string
+	Note      string // on what the question holds and the answer does not
 }
 
 // Check builds everything that cfg asks for, and starts and opens nothing. What is wrong with the files that cfg names comes all at
@@ -170,6 +173,9 @@ func Explain(cfg *config.Config, q Question) (*Explanation, error) {
 		}
 	}
 	token := bytes.TrimSpace(q.Token)
+	if err := checkInput(token); err != nil {
+		return nil, err
+	}
 	var fields header.Fields
 	if err := st.rules.Scan(&fields, []byte("Host: "+q.Host+"\r\n")); err != nil {
 		return nil, fmt.Errorf("edge: cannot explain: -host %q is not a host", q.Host)
@@ -182,30 +188,74 @@ func Explain(cfg *config.Config, q Question) (*Explanation, error) {
 	})
 	if d.Route != nil && !d.Route.Public && len(token) > 0 {
 		// The token's place on the wire is not what is asked about, its content is.
+		d.Detail = ""
 		st.gate.Judge(&d, token, q.Now, netip.Addr{})
 	}
-	return explanation(&d, q.Now), nil
+	ex := explanation(&d, q.Now)
+	if len(token) == 0 {
+		ex.Signature, ex.Claims = "", nil
+	}
+	if ih := st.issuers[ex.Issuer]; q.JWKS != nil && ih != nil && ih.source == nil {
+		ex.Note = "-jwks was not used: this issuer's keys are those that the config holds or names"
+	}
+	return ex, nil
 }
 
-// lendKeys gives every issuer that fetches its keys those of a saved set.
+// checkInput refuses what is no token alone, and would otherwise be a malformed one.
+func checkInput(token []byte) error {
+	what := ""
+	switch first, _, more := bytes.Cut(token, []byte(" ")); {
+	case bytes.HasPrefix(token, []byte("{")), bytes.HasPrefix(token, []byte("[")), bytes.HasPrefix(token, []byte(`"`)):
+		what = "the input is JSON"
+	case more && (bytes.EqualFold(first, []byte("Bearer")) || bytes.EqualFold(first, []byte("Authorization:"))):
+		what = fmt.Sprintf("the input begins with %q", first)
+	case bytes.ContainsAny(token, " \t\r\n"):
+		what = "the input holds more than one word or line"
+	default:
+		return nil
+	}
+	return fmt.Errorf("edge: cannot explain: %s; give one token and nothing else", what)
+}
+
+// lendKeys gives every issuer that fetches its keys those of a saved set. What is no set of public keys is refused, even when nobody
+// needs it.
 func lendKeys(cfg *config.Config, st *State, jwks []byte) error {
+	if err := lend(nil, jwks, keys.Options{MaxKeys: 1000, MaxRSABits: 8192}); err != nil {
+		return err
+	}
 	for i := range cfg.Issuers {
 		ic := &cfg.Issuers[i]
 		ih := st.issuers[ic.Issuer]
 		if ih.source == nil {
 			continue
 		}
-		parsed, err := keys.ParseJWKS(jwks, keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits})
-		if err != nil {
+		opt := keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits}
+		if err := lend(ih.store, jwks, opt); err != nil {
 			return err
 		}
-		ih.store.Store(verify.NewKeySet(parsed.Entries))
+	}
+	return nil
+}
+
+// lend puts the keys of a saved set into store, where it is not nil.
+func lend(store *verify.KeyStore, jwks []byte, opt keys.Options) error {
+	parsed, err := keys.ParseJWKS(jwks, opt)
+	if err != nil {
+		return fmt.Errorf("edge: cannot use -jwks: %w", err)
+	}
+	for _, sk := range parsed.Skipped {
+		if sk.Private {
+			return fmt.Errorf("edge: cannot use -jwks: key %d: %s", sk.Index, sk.Why)
+		}
+	}
+	if store != nil {
+		store.Store(verify.NewKeySet(parsed.Entries))
 	}
 	return nil
 }
 
 func explanation(d *gate.Decision, now int64) *Explanation {
-	ex := &Explanation{Allowed: d.Allowed(), Reason: d.Reason, Status: answerFor(d.Reason).status, Detail: Hint(d.Reason)}
+	ex := &Explanation{Allowed: d.Allowed(), Reason: d.Reason, Detail: d.Detail}
 	if d.Route != nil {
 		ex.Route = d.Route.Name
 	}
@@ -225,20 +275,35 @@ func explanation(d *gate.Decision, now int64) *Explanation {
 	case d.Reason == verify.ReasonSignature:
 		ex.Signature = "wrong"
 	case d.Reason == verify.ReasonKeysUnavailable:
-		ex.Signature = "not checked: this issuer's keys are fetched, and explain contacts nobody (give -jwks FILE)"
-		if err := d.Token.UnverifiedIssuer().CheckClaims(h, set, now); err != nil {
-			ex.Detail = "were the signature good, it would be refused for: " + Hint(verify.ReasonOf(err))
-		} else {
-			ex.Detail = "what the token says would pass its issuer's checks"
-		}
+		ex.undecided(d, now)
 	default:
 		ex.Signature = "not checked"
-		if d.Reason == verify.ReasonUnverified {
-			ex.Detail = d.Detail
-		}
 	}
-	ex.Claims = describe(set, now)
+	if d.Reason == verify.ReasonMethod {
+		ex.Detail += "; those it has are for " + d.Allow
+	}
+	ex.Status = answerFor(ex.Reason).status
+	ex.Hint = Hint(ex.Reason)
+	if set.TextLen() > 0 {
+		ex.Claims = describe(set, now)
+	}
 	return ex
+}
+
+// undecided says what would come of a token whose signature only serve could check, were it good.
+func (ex *Explanation) undecided(d *gate.Decision, now int64) {
+	ex.Undecided, ex.Reason, ex.Detail = true, verify.ReasonOK, ""
+	ex.Signature = "not checked: this issuer's keys are fetched, and explain contacts nobody"
+	h, set := d.Token.Unverified()
+	is, policy := d.Token.UnverifiedIssuer(), &d.Route.Policy
+	err := is.CheckClaims(h, set, now)
+	if err == nil {
+		err = policy.CheckClaims(is, set)
+	}
+	if err != nil {
+		ex.Reason = verify.ReasonOf(err)
+		ex.Detail = gate.Lacking(ex.Reason, is, set, policy)
+	}
 }
 
 // describe lists the claims that decisions look at.
@@ -301,6 +366,21 @@ func (ex *Explanation) Write(w io.Writer) {
 	for _, c := range ex.Claims {
 		line("claim", c)
 	}
-	line("verdict", fmt.Sprintf("%s: %s (status %d)", verdict, ex.Reason, ex.Status))
+	line("note", ex.Note)
+	if ex.Undecided {
+		line("verdict", "undecided: give -jwks FILE, the issuer's key set as the provider serves it")
+		verdict = "were the signature good, it would be refused"
+		if ex.Reason == verify.ReasonOK {
+			verdict = "were the signature good, it would be allowed"
+		}
+		line("otherwise", fmt.Sprintf("%s: %s (status %d)", verdict, ex.Reason, ex.Status))
+	} else {
+		line("verdict", fmt.Sprintf("%s: %s (status %d)", verdict, ex.Reason, ex.Status))
+	}
+	if ex.Detail == "" {
+		line("because", ex.Hint)
+		return
+	}
 	line("because", ex.Detail)
+	line("hint", ex.Hint)
 }

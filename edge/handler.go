@@ -109,7 +109,7 @@ func (h *handler) framingError(ctx *fasthttp.RequestCtx, err error) {
 func (x *exchange) decide() verify.Reason {
 	head := x.wire.Head()
 	if err := x.readFields(head.Fields); err != nil {
-		x.dec.Detail = "a header field is malformed or collides with a managed one"
+		x.dec.Detail = "a header field is malformed, differs from one that is set or read here by _ for -, or is such a one that Connection names"
 		return verify.ReasonBadRequest
 	}
 	x.req.Method, x.req.Target, x.req.Authority = head.Method, head.Target, x.authority()
@@ -192,7 +192,10 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx) {
 	resp.Header.SetBytesV("X-Request-Id", x.requestID())
 	realm, scope := "sallyport", ""
 	if x.rs != nil {
-		realm, scope = x.rs.realm, x.rs.scope
+		realm = x.rs.realm
+		if x.reason == verify.ReasonScope {
+			scope = x.rs.scope // for a role or a claim, a token with more scope would be refused again
+		}
 	}
 	if a.challenge {
 		x.scratch = appendChallenge(x.scratch[:0], a, realm, scope)

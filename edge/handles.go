@@ -275,39 +275,58 @@ func algSet(names []string) jose.AlgSet {
 	return set
 }
 
-// staticKeys reads the keys that stand in the config or in files.
-func staticKeys(ic *config.Issuer, in *keys.Interner, log *slog.Logger) (*verify.KeySet, error) {
+// A staticKey is a key that stands in the config or in a file that it names.
+type staticKey struct {
+	verify.KeyEntry
+	at string // where in the config, below the issuer: keys[0].pem
+}
+
+// readKeys reads the static keys of an issuer, and those that were left out of its jwks_file.
+func readKeys(ic *config.Issuer, in *keys.Interner) (static []staticKey, skipped []keys.Skipped, err error) {
 	opt := keys.Options{Algs: algSet(ic.Algorithms), MaxKeys: ic.MaxKeys, MaxRSABits: ic.MaxRSABits, Intern: in}
-	var entries []verify.KeyEntry
-	var skipped []keys.Skipped
-	add := func(p keys.Parsed, err error, key string) error {
-		if err != nil {
-			return &keyError{key, err}
+	add := func(p keys.Parsed, at string) {
+		for _, e := range p.Entries {
+			static = append(static, staticKey{e, at})
 		}
-		for _, sk := range p.Skipped {
-			log.Warn("keys: key skipped", "issuer", ic.Issuer, "source", key, "index", sk.Index, "why", sk.Why)
-		}
-		entries, skipped = append(entries, p.Entries...), append(skipped, p.Skipped...)
-		return nil
 	}
 	if ic.JWKSFile != "" {
 		data, err := os.ReadFile(ic.JWKSFile)
 		if err != nil {
-			return nil, &keyError{"jwks_file", err}
+			return nil, nil, &keyError{"jwks_file", err}
 		}
 		parsed, err := keys.ParseJWKS(data, opt)
-		if err := add(parsed, err, "jwks_file"); err != nil {
-			return nil, err
+		if err == nil && len(parsed.Entries) == 0 {
+			err = noUsableKey(ic.JWKSFile, parsed.Skipped)
 		}
-		if len(entries) == 0 {
-			return nil, &keyError{"jwks_file", noUsableKey(ic.JWKSFile, skipped)}
+		if err != nil {
+			return nil, nil, &keyError{"jwks_file", err}
 		}
+		add(parsed, "jwks_file")
+		skipped = parsed.Skipped
 	}
 	for i := range ic.Keys {
 		parsed, key, err := inlineKey(&ic.Keys[i], opt)
-		if err := add(parsed, err, fmt.Sprintf("keys[%d].%s", i, key)); err != nil {
-			return nil, err
+		at := fmt.Sprintf("keys[%d].%s", i, key)
+		if err != nil {
+			return nil, nil, &keyError{at, err}
 		}
+		add(parsed, at)
+	}
+	return static, skipped, nil
+}
+
+// staticKeys makes the set of an issuer whose keys stand in the config or in files.
+func staticKeys(ic *config.Issuer, in *keys.Interner, log *slog.Logger) (*verify.KeySet, error) {
+	static, skipped, err := readKeys(ic, in)
+	if err != nil {
+		return nil, err
+	}
+	for _, sk := range skipped {
+		log.Warn("keys: key skipped", "issuer", ic.Issuer, "source", "jwks_file", "index", sk.Index, "why", sk.Why)
+	}
+	entries := make([]verify.KeyEntry, len(static))
+	for i := range static {
+		entries[i] = static[i].KeyEntry
 	}
 	return verify.NewKeySet(entries), nil
 }

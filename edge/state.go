@@ -74,6 +74,7 @@ func buildState(cfg *config.Config, h *preparedHandles, s *Server) (*State, erro
 		st.routes = append(st.routes, rs)
 		st.gate.Routes = append(st.gate.Routes, rs.gate)
 	}
+	st.gate.Prepare(list)
 	st.rules = header.NewRules(managed)
 	if st.gate.Table, err = route.Compile(specs); err != nil {
 		return nil, err

@@ -47,6 +47,8 @@ type Skipped struct {
 	Index int
 	Kid   string
 	Why   string
+	// Private says that it is a secret or holds one, so that who has read the set could sign.
+	Private bool
 }
 
 // Parsed is what a set, a JWK or a PEM text held.
@@ -102,6 +104,9 @@ func ParseJWKS(data []byte, opt Options) (Parsed, error) {
 		return Parsed{}, fmt.Errorf("keys: cannot read JWK set: %w", err)
 	}
 	list := root.Get("keys")
+	if list == nil && root.Exists("kty") {
+		return Parsed{}, errors.New(`keys: cannot read JWK set: it is one key; a set is {"keys": [...]}`)
+	}
 	if list == nil || list.Type() != fastjson.TypeArray {
 		return Parsed{}, errors.New(`keys: cannot read JWK set: it has no array "keys"`)
 	}
@@ -114,7 +119,9 @@ func ParseJWKS(data []byte, opt Options) (Parsed, error) {
 		entries, err := parseJWK(item, opt)
 		if err != nil {
 			kid := item.GetStringBytes("kid")
-			p.Skipped = append(p.Skipped, Skipped{Index: i, Kid: string(kid[:min(len(kid), maxKid)]), Why: err.Error()})
+			p.Skipped = append(p.Skipped, Skipped{
+				Index: i, Kid: string(kid[:min(len(kid), maxKid)]), Why: err.Error(), Private: errors.As(err, new(privateError)),
+			})
 			continue
 		}
 		p.Entries = append(p.Entries, entries...)
@@ -158,6 +165,11 @@ func parseObject(data []byte, maxKeys int) (*fastjson.Value, error) {
 // given its key away.
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "priv"}
 
+// A privateError is why a key cannot be public.
+type privateError string
+
+func (e privateError) Error() string { return string(e) }
+
 // parseJWK reads one key: an entry for each algorithm that it may be used with.
 func parseJWK(v *fastjson.Value, opt Options) ([]verify.KeyEntry, error) {
 	if v.Type() != fastjson.TypeObject {
@@ -168,11 +180,11 @@ func parseJWK(v *fastjson.Value, opt Options) ([]verify.KeyEntry, error) {
 		return nil, err
 	}
 	if kty == "oct" {
-		return nil, errors.New("a shared secret in a key set: anybody who can read the set could sign")
+		return nil, privateError("a shared secret in a key set: anybody who can read the set could sign")
 	}
 	for _, name := range privateMembers {
 		if v.Exists(name) {
-			return nil, fmt.Errorf("it holds the private member %q: this key is public now, replace it at the provider", name)
+			return nil, privateError(fmt.Sprintf("it holds the private member %q: this key is public now, replace it at the provider", name))
 		}
 	}
 	if err := checkUse(v); err != nil {

@@ -24,24 +24,33 @@ func (p *Policy) Check(t *Token) error {
 	if t.refused != 0 {
 		return Err(t.refused)
 	}
-	if !p.issuerOK(t.issuer) {
+	return p.CheckClaims(t.issuer, t.set)
+}
+
+// CheckClaims applies the policy to the claims of a token of is whose signature is good. explain calls it too, as it does
+// Issuer.CheckClaims.
+func (p *Policy) CheckClaims(is *Issuer, set *claims.Set) error {
+	if !p.issuerOK(is) {
 		return Err(ReasonIssuer)
 	}
 	for _, s := range p.Scopes {
-		if !t.set.HasScope(s) {
+		if !set.HasScope(s) {
 			return Err(ReasonScope)
 		}
 	}
-	if len(p.Roles) > 0 && !hasAny(t.set, t.issuer.RolesClaim, p.Roles) {
+	if len(p.Roles) > 0 && !hasAny(set, is.RolesClaim, p.Roles) {
 		return Err(ReasonRole)
 	}
 	for i := range p.Claims {
-		if !hasAny(t.set, p.Claims[i].Path, p.Claims[i].AnyOf) {
+		if !p.Claims[i].Met(set) {
 			return Err(ReasonClaimValue)
 		}
 	}
 	return nil
 }
+
+// Met reports whether set has what r asks for.
+func (r *ClaimRule) Met(set *claims.Set) bool { return hasAny(set, r.Path, r.AnyOf) }
 
 func (p *Policy) issuerOK(is *Issuer) bool {
 	if len(p.Issuers) == 0 {

@@ -18,6 +18,7 @@ type Token struct {
 	verified bool
 	cached   bool
 	refused  Reason // why its issuer's policy refuses a verified token; 0: it does not
+	wrong    string // what is malformed; "": nothing
 
 	own     claims.Set
 	parser  claims.Parser
@@ -93,6 +94,7 @@ func (t *Token) Reset() {
 // forget makes the token unverified.
 func (t *Token) forget() {
 	t.header, t.set, t.issuer, t.key, t.verified, t.cached, t.refused = jose.Header{}, nil, nil, nil, false, false, 0
+	t.wrong = ""
 	t.own.Reset()
 	t.head, t.payload, t.sig = t.head[:0], t.payload[:0], t.sig[:0]
 	t.check.clear()
@@ -158,6 +160,9 @@ func (t *Token) Expiry() int64 {
 	exp, _ := t.Claims().Expiry()
 	return exp
 }
+
+// Malformed says in fixed words what is wrong with the form of a token that Verify refused for ReasonMalformed.
+func (t *Token) Malformed() string { return t.wrong }
 
 // UnverifiedIssuer returns the issuer that the token claims to be of, nil when it is not one of ours. For key hints and
 // explain only.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"sallyport/verify/cache"
+	"sallyport/verify/claims"
 	"sallyport/verify/jose"
 	"sallyport/verify/pool"
 )
@@ -124,7 +125,7 @@ func (v *Verifier) recall(tok *Token, e *Entry) bool {
 func (v *Verifier) read(tok *Token, raw []byte, now int64) error {
 	c, err := jose.Split(raw)
 	if err != nil {
-		return Err(ReasonMalformed)
+		return tok.malformed("not three parts of base64url without padding, separated by dots")
 	}
 	if err := tok.parseClaims(c.Payload); err != nil {
 		return err
@@ -142,7 +143,7 @@ func (v *Verifier) read(tok *Token, raw []byte, now int64) error {
 		return Err(ReasonUnverified)
 	}
 	if tok.sig, err = jose.DecodeSegment(tok.sig[:0], c.Signature); err != nil {
-		return Err(ReasonMalformed)
+		return tok.malformed("the signature is not strict base64url")
 	}
 	tok.check.input, tok.check.header = c.SigningInput, c.Header
 	tok.check.keys = keys
@@ -230,10 +231,10 @@ func (t *Token) withdrawn() bool {
 func (t *Token) parseHeader(segment []byte) error {
 	var err error
 	if jose.DecodedLen(len(segment)) > jose.MaxHeader {
-		return Err(ReasonMalformed)
+		return t.malformed("the header is too long")
 	}
 	if t.head, err = jose.DecodeSegment(t.head[:0], segment); err != nil {
-		return Err(ReasonMalformed)
+		return t.malformed("the header is not strict base64url")
 	}
 	switch err := t.header.Parse(&t.checker, t.head); {
 	case err == nil:
@@ -243,7 +244,7 @@ func (t *Token) parseHeader(segment []byte) error {
 	case errors.Is(err, jose.ErrAlgorithm):
 		return Err(ReasonAlgorithm)
 	}
-	return Err(ReasonMalformed)
+	return t.malformed("the header is not one strict JSON object, with kid (256 octets at most) and typ strings")
 }
 
 // parseClaims reads the claims before they can be believed, because the issuer in them says whose key is to be used. A claim
@@ -251,11 +252,20 @@ func (t *Token) parseHeader(segment []byte) error {
 func (t *Token) parseClaims(segment []byte) error {
 	var err error
 	if t.payload, err = jose.DecodeSegment(t.payload[:0], segment); err != nil {
-		return Err(ReasonMalformed)
+		return t.malformed("the claims are not strict base64url")
 	}
-	if t.parser.Parse(&t.own, t.payload) != nil {
-		return Err(ReasonMalformed)
+	switch err := t.parser.Parse(&t.own, t.payload); {
+	case errors.Is(err, claims.ErrClaim):
+		return t.malformed(err.Error())
+	case err != nil:
+		return t.malformed("the claims are not one strict JSON object")
 	}
 	t.set = &t.own
 	return nil
+}
+
+// malformed notes in fixed words what is wrong with the form of t.
+func (t *Token) malformed(what string) error {
+	t.wrong = what
+	return Err(ReasonMalformed)
 }

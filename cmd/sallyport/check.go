@@ -18,6 +18,10 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "sallyport check: -config FILE is required")
 		return 2
 	}
+	if _, err := useKernels(); err != nil { // what serve, in this environment, would not start with
+		fmt.Fprintf(stderr, "sallyport check: %s: %v\n", kernelsEnv, err)
+		return 2
+	}
 	cfg, _, err := config.Load(*path)
 	if err == nil {
 		// What only shows when everything is put together: key files, certificates, routes. Nothing is contacted or opened.
@@ -27,7 +31,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		printFault(stderr, "sallyport check", *path, err)
 		return 1
 	}
-	warnings := config.Lint(cfg)
+	warnings := append(config.Faults(config.Lint(cfg)), edge.Lint(cfg)...).Sorted()
 	for _, w := range warnings {
 		fmt.Fprintf(stdout, "%s:%d: warning: %s: %s\n", w.File, w.Line, w.Key, w.Text)
 	}

@@ -49,5 +49,20 @@ upstream = "up"
 		"F: ok, 1 route(s), 0 issuer(s), 1 upstream(s), 1 warning(s)\n", "")
 	check(config, []string{"-config", path + "/absent"}, 1, "", "sallyport check: config: cannot read: open F/absent: not a directory\n")
 	check(config, nil, 2, "", "sallyport check: -config FILE is required\n")
+	// Warnings of both kinds come in the order of their lines.
+	const issuer = `[[issuer]]
+issuer = "a"
+audiences = ["b"]
+algorithms = ["ES256", "RS256"]
+[[issuer.keys]]
+jwk = '{"kty":"EC","crv":"P-256","alg":"ES256","kid":"k1","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}'
+`
+	check(config+issuer, good, 0, "F:9: warning: route[0].public: for every path of its host\n"+
+		"F:11: warning: issuer[0]: no max_lifetime: a token that is valid for years passes\n"+
+		"F:14: warning: issuer[0].algorithms[1]: RS256: no key is for it, so that each of its tokens is refused\n"+
+		"F: ok, 1 route(s), 1 issuer(s), 1 upstream(s), 3 warning(s)\n", "")
+	t.Setenv(kernelsEnv, "fast")
+	check(config, good, 2, "", "sallyport check: SALLYPORT_KERNELS: verify: cannot use kernels \"fast\": unknown (allowed: auto, std, portable, adx, ifma)\n")
+	t.Setenv(kernelsEnv, "")
 	check(config, append(good, "x"), 2, "", "sallyport check: unexpected argument \"x\"\n")
 }

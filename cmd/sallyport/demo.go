@@ -75,10 +75,10 @@ type demoOutput struct {
 }
 
 func runDemo(args []string, stdout, stderr io.Writer) int {
-	fs := newFlags("demo", "demo [-listen ADDR] [-json]", stderr)
+	fs := newFlags("demo", "demo [-listen ADDR] [-json] [-audit WHERE]", stderr)
 	listen := fs.String("listen", "127.0.0.1:8080", "address of the proxy; port 0 takes a free one")
 	asJSON := fs.Bool("json", false, "print one JSON line for scripts, instead of curl lines")
-	audit := fs.String("audit", "off", "where the audit log goes: off, stderr or a file")
+	audit := fs.String("audit", "off", "where the audit log goes: off, stderr, or a file's path with a slash or a dot in it")
 	if code := parse(fs, args); code >= 0 {
 		return code
 	}
@@ -214,7 +214,7 @@ curl -i -H "Authorization: Bearer %s" %s%s
 curl -i -H "X-User: mallory" %s/public/hello
 
 # counters
-curl -s %s/metrics | grep verdict
+curl -s %s/metrics | grep verdict | grep -v ' 0$'
 `, o.Issuer, o.Proxy, o.Admin,
 		o.Tokens["good"], o.Proxy, o.Paths["good"], o.Tokens["forged"], o.Proxy, o.Paths["forged"],
 		o.Proxy, o.Tokens["no_scope"], o.Proxy, o.Paths["no_scope"], o.Proxy, o.Admin)

@@ -42,7 +42,7 @@ func TestServeRefusesToStart(t *testing.T) {
 		{
 			"missing secret",
 			func(_ *testing.T, s *setup) { secretKey(s) },
-			[]string{"issuer[0].keys[0].secret_file: cannot look at the file: no such file"},
+			[]string{"issuer[0].keys[0].secret_file: cannot look at /", "/hs.secret: no such file"},
 		},
 		{
 			"secret that others can read",
@@ -66,7 +66,7 @@ func TestServeRefusesToStart(t *testing.T) {
 				s.file(t, "cert.pem", "x", 0o644)
 				s.listener += "[[listener.tls.certificate]]\ncert_file = \"cert.pem\"\nkey_file = \"key.pem\"\n"
 			},
-			[]string{"listener[0].tls.certificate[0].key_file: cannot look at the file"},
+			[]string{"listener[0].tls.certificate[0].key_file: cannot look at /", "/key.pem: no such file"},
 		},
 		{
 			"audit log without a folder",

@@ -38,7 +38,7 @@ func runToken(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 	command := commands[args[0]]
 	if command == nil {
-		fmt.Fprint(stderr, tokenUsage)
+		fmt.Fprintf(stderr, "sallyport token: unknown command %q\n\n%s", args[0], tokenUsage)
 		return 2
 	}
 	switch err := command(args[1:], stdout, stderr); {
@@ -75,18 +75,24 @@ func parseToken(fs *flag.FlagSet, args []string, required ...string) error {
 	return nil
 }
 
+// Bounds of an RSA key in bits: what the proxy can be configured to take.
+const minBits, maxBits = 2048, 8192
+
 func tokenKeygen(args []string, _, stderr io.Writer) error {
-	fs := newFlags("token keygen", "token keygen -alg ALG -out FILE", stderr)
+	fs := newFlags("token keygen", "token keygen -alg ALG [-kid KID] [-bits N] -out FILE", stderr)
 	name := fs.String("alg", "", "algorithm, such as RS256, ES256, EdDSA, HS256 or ML-DSA-44")
 	kid := fs.String("kid", "key-1", "key ID")
-	bits := fs.Int("bits", 2048, "size of an RSA key")
+	bits := fs.Int("bits", minBits, fmt.Sprintf("size of an RSA key, %d to %d", minBits, maxBits))
 	out := fs.String("out", "", "file to write; it must not exist")
 	if err := parseToken(fs, args, "alg", "out"); err != nil {
 		return err
 	}
 	alg := jose.ParseAlg([]byte(*name))
 	if alg == jose.AlgInvalid {
-		return fmt.Errorf("-alg %q is not known", *name)
+		return fmt.Errorf("-alg %q is not known (allowed: %s)", *name, jose.AlgNames())
+	}
+	if *bits < minBits || *bits > maxBits {
+		return fmt.Errorf("-bits %d is out of range (allowed: %d to %d, which is what the proxy takes)", *bits, minBits, maxBits)
 	}
 	s, err := demo.NewSigner(alg, *kid, *bits)
 	if err != nil {
@@ -120,7 +126,11 @@ func loadSigner(path string) (*demo.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return demo.ParseSigner(data)
+	s, err := demo.ParseSigner(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
 
 func tokenSecret(args []string, _, stderr io.Writer) error {
@@ -162,14 +172,16 @@ func tokenJWKS(args []string, stdout, stderr io.Writer) error {
 }
 
 func tokenMint(args []string, stdout, stderr io.Writer) error {
-	fs := newFlags("token mint", "token mint -key FILE -iss ISS -aud AUD [flags]", stderr)
+	fs := newFlags("token mint", "token mint -key FILE -iss ISS -aud AUD [-sub SUB] [-scope SCOPES] [-typ TYP] [-exp DURATION]\n"+
+		"         [-count N] [-claim NAME=VALUE]...", stderr)
 	key := fs.String("key", "", "private JWK")
 	iss := fs.String("iss", "", "issuer")
 	aud := fs.String("aud", "", "audience")
 	sub := fs.String("sub", "alice", "subject; with -count a number is added")
 	scope := fs.String("scope", "read", "scopes, separated by spaces")
 	typ := fs.String("typ", "at+jwt", "typ in the header; empty: none")
-	exp := fs.Duration("exp", 15*time.Minute, "lifetime; negative: already expired")
+	exp := lifetime(15 * time.Minute)
+	fs.Var(&exp, "exp", "lifetime `DURATION`, such as 90s or 1h30m; negative: already expired")
 	count := fs.Int("count", 1, "how many different tokens")
 	extra := claimFlags{}
 	fs.Var(extra, "claim", "name=value, any number of times; a value that is JSON is taken as such")
@@ -180,6 +192,9 @@ func tokenMint(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if *count < 1 {
+		return fmt.Errorf("-count %d is less than 1", *count)
+	}
 	now := time.Now().Unix()
 	for i := range *count {
 		subject := *sub
@@ -188,7 +203,7 @@ func tokenMint(args []string, stdout, stderr io.Writer) error {
 		}
 		claims := map[string]any{
 			"iss": *iss, "aud": *aud, "sub": subject, "client_id": "sallyport-token", "scope": *scope,
-			"iat": now, "exp": now + int64(*exp/time.Second), "jti": fmt.Sprintf("%x-%d", now, i),
+			"iat": now, "exp": now + int64(time.Duration(exp)/time.Second), "jti": fmt.Sprintf("%x-%d", now, i),
 		}
 		for name, value := range extra {
 			claims[name] = value
@@ -204,7 +219,23 @@ func tokenMint(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// claimFlags collects -claim.
+// A lifetime is a flag.Value for a duration; the library's says no more of a wrong one than "parse error".
+type lifetime time.Duration
+
+// String implements flag.Value.
+func (l *lifetime) String() string { return time.Duration(*l).String() }
+
+// Set implements flag.Value.
+func (l *lifetime) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("want a number with its unit, such as 90s, 15m or 1h30m")
+	}
+	*l = lifetime(d)
+	return nil
+}
+
+// claimFlags collects -claim. A value that is JSON is kept as its text: a number may have more digits than a float64.
 type claimFlags map[string]any
 
 // String implements flag.Value.
@@ -216,10 +247,9 @@ func (c claimFlags) Set(text string) error {
 	if !ok || name == "" {
 		return errors.New("want name=value")
 	}
-	var v any
-	if json.Unmarshal([]byte(value), &v) != nil {
-		v = value
+	c[name] = value
+	if json.Valid([]byte(value)) {
+		c[name] = json.RawMessage(value)
 	}
-	c[name] = v
 	return nil
 }

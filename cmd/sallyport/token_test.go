@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,11 +102,38 @@ func TestTokenKeyFiles(t *testing.T) {
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
 		t.Errorf("the key was overwritten (%v)", err)
 	}
+	for _, count := range []string{"0", "-1"} {
+		if code, stdout, stderr := runHere("token", "mint", "-key", file, "-iss", "i", "-aud", "a", "-count", count); code != 1 || stdout != "" || !strings.Contains(stderr, "is less than 1") {
+			t.Errorf("mint -count %s: exit status %d, %q, %q; want 1 and why", count, code, stdout, stderr)
+		}
+	}
 	if code, _, stderr := runHere("token", "secret", "-key", file, "-out", file+".secret"); code != 1 || !strings.Contains(stderr, "not a shared secret") {
 		t.Errorf("the secret of a key pair: exit status %d, %q", code, stderr)
 	}
 	code, stdout, _ := runHere("token", "mint", "-key", file, "-iss", "i", "-aud", "a", "-count", "3", "-claim", `roles=["x"]`, "-claim", "n=plain")
 	if lines := strings.Fields(stdout); code != 0 || len(lines) != 3 || lines[0] == lines[1] || lines[1] == lines[2] {
 		t.Errorf("mint -count 3: exit status %d, %q; want three different tokens", code, lines)
+	}
+}
+
+// A claim is minted as it was written: no number loses digits on the way, and what is no JSON is a string.
+func TestTokenMintKeepsClaims(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "key.jwk")
+	tokenCommand(t, "keygen", "-alg", "EdDSA", "-out", file)
+	token := tokenCommand(t, "mint", "-key", file, "-iss", "i", "-aud", "a", "-exp", "-90s", "-claim", "who=9007199254740993",
+		"-claim", "ratio=1.10", "-claim", `roles=["x", {"n": 12345678901234567890}]`, "-claim", "sub=plain", "-claim", "aud=null")
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"who":9007199254740993,`, `"ratio":1.10,`, `"roles":["x",{"n":12345678901234567890}]`, `"sub":"plain"`, `"aud":null`} {
+		if !strings.Contains(string(payload)[:len(payload)-1]+",", want) {
+			t.Errorf("%s in %s is lacking", want, payload)
+		}
+	}
+	var dates struct{ Iat, Exp int64 }
+	if err := json.Unmarshal(payload, &dates); err != nil || dates.Exp-dates.Iat != -90 {
+		t.Errorf("exp - iat = %d, want -90 (%v)", dates.Exp-dates.Iat, err)
 	}
 }

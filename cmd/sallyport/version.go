@@ -12,7 +12,10 @@ import (
 // version is set by the release build: -ldflags "-X main.version=v1.2.3".
 var version = ""
 
-func runVersion(stdout io.Writer) int {
+func runVersion(args []string, stdout, stderr io.Writer) int {
+	if code := parse(newFlags("version", "version", stderr), args); code >= 0 {
+		return code
+	}
 	v, revision := version, "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v == "" {

@@ -26,7 +26,7 @@ type Record struct {
 	BytesIn, BytesOut      int64
 	Duration               time.Duration
 	Client, Query          []byte
-	Detail                 string // fixed words of ours
+	Detail                 string // fixed words of ours, and names from the config
 	Issuer                 string // this and what follows only when verified
 	Subject, JTI, Kid      []byte
 	Alg, Upstream          string

@@ -19,6 +19,7 @@ type binder struct {
 	faults Faults
 	given  map[string]bool // paths of the keys that the file has, correctly spelt
 	bad    map[string]bool // paths with a fault of binding
+	hidden string          // where a fault was left out last, for another at the same path
 	bound  bool            // binding is over: faults at or below a bad path only follow from it
 }
 
@@ -29,6 +30,7 @@ func (b *binder) fault(path, text string, args ...any) {
 			return
 		}
 	} else if b.bad[path] {
+		b.hidden = path
 		return
 	} else {
 		b.bad[path] = true
@@ -70,22 +72,30 @@ func (b *binder) table(dst reflect.Value, m map[string]any, path string) {
 			b.lines.alias(join(path, name), at)
 		}
 		b.given[join(path, name)] = true
-		if dst.Type().Field(i).Tag.Get("empty") != "" || b.notEmpty(m[key], at) {
+		tag := dst.Type().Field(i).Tag
+		if tag.Get("empty") != "" || b.notEmpty(m[key], at, tag.Get("required") != "") {
 			b.value(dst.Field(i), m[key], at)
+		}
+		if b.hidden == at {
+			b.bad[join(path, name)] = true // misspelt, and its value could not be bound either
 		}
 	}
 }
 
 // notEmpty notes a fault when v is a string, an array or a table with nothing in it. An unset variable in a template would
 // otherwise turn "these issuers" into "all issuers".
-func (b *binder) notEmpty(v any, path string) bool {
+func (b *binder) notEmpty(v any, path string, required bool) bool {
 	items, isArray := elements(v)
 	table, isTable := v.(map[string]any)
-	if v == "" || (isArray && len(items) == 0) || (isTable && len(table) == 0) {
+	switch empty := v == "" || (isArray && len(items) == 0) || (isTable && len(table) == 0); {
+	case empty && required:
+		b.fault(path, "is empty, and required: say what it should be")
+	case empty:
 		b.fault(path, "is empty: leave it out, or say what it should be")
-		return false
+	default:
+		return true
 	}
-	return true
+	return false
 }
 
 // tagged maps TOML keys to field indexes.
@@ -193,7 +203,7 @@ func (b *binder) value(dst reflect.Value, v any, path string) {
 		if n, ok := v.(int64); ok && n >= 0 && n <= math.MaxInt32 {
 			dst.SetInt(n)
 		} else {
-			b.fault(path, "must be a whole number from 0 to %d without quotes, not %s", math.MaxInt32, kindOf(v))
+			b.fault(path, "must be a whole number without sign or quotes, %d at most, not %s", math.MaxInt32, kindOf(v))
 		}
 	case reflect.Pointer:
 		p := reflect.New(dst.Type().Elem())
@@ -228,7 +238,7 @@ func (b *binder) slice(dst reflect.Value, v any, path string) {
 	}
 	out := reflect.MakeSlice(dst.Type(), len(items), len(items))
 	for i, item := range items {
-		if at := fmt.Sprintf("%s[%d]", path, i); b.notEmpty(item, at) {
+		if at := fmt.Sprintf("%s[%d]", path, i); b.notEmpty(item, at, false) {
 			b.value(out.Index(i), item, at)
 		}
 	}
@@ -259,7 +269,7 @@ func (b *binder) mapping(dst reflect.Value, v any, path string) {
 	out := reflect.MakeMap(dst.Type())
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		e := reflect.New(dst.Type().Elem()).Elem()
-		if at := join(path, key); b.notEmpty(m[key], at) {
+		if at := join(path, key); b.notEmpty(m[key], at, false) {
 			b.value(e, m[key], at)
 		}
 		out.SetMapIndex(reflect.ValueOf(key), e)

@@ -26,12 +26,12 @@ type Config struct {
 	// Listeners are the addresses where clients connect, one [[listener]] each. At least one is required. No two may use
 	// the same port, unless both name a different address. SIGHUP opens new addresses, and closes those that are gone
 	// after draining them.
-	Listeners []Listener `toml:"listener"`
+	Listeners []Listener `toml:"listener" required:"yes"`
 	// Issuers are those whose tokens are believed, one [[issuer]] each. Required when any route is not public.
 	Issuers []Issuer `toml:"issuer"`
 	// Routes are what passes, one [[route]] each; at least one is required. The most specific host wins, then the most
 	// specific path, then the method, whatever the order in the file. A request without a route is answered with 404.
-	Routes []Route `toml:"route"`
+	Routes []Route `toml:"route" required:"yes"`
 	// Upstreams are the services behind the proxy, one [[upstream]] each. Every route names one.
 	Upstreams []Upstream `toml:"upstream"`
 	// Audit is the access and audit log: one JSON line for each request.
@@ -56,7 +56,7 @@ type Config struct {
 type Listener struct {
 	// Address is host:port; required. An empty host, "0.0.0.0" or "[::]" is every address of the machine; port 0 takes a
 	// free port. Ports below 1024 need CAP_NET_BIND_SERVICE.
-	Address string `toml:"address"`
+	Address string `toml:"address" required:"yes"`
 	// MaxConnections is how many connections may be open, 1 or more; required. One above it is closed at once and
 	// counted. Each takes up to 40 KiB.
 	MaxConnections int `toml:"max_connections"`
@@ -91,15 +91,15 @@ type ListenerTLS struct {
 	MinVersion string `toml:"min_version"`
 	// Certificates are tried by the client's SNI: exact name, then wildcard, then the first one. At least one
 	// [[listener.tls.certificate]] is required.
-	Certificates []Certificate `toml:"certificate"`
+	Certificates []Certificate `toml:"certificate" required:"yes"`
 }
 
 // Certificate is one certificate and its key, both in PEM. SIGHUP reads both files again.
 type Certificate struct {
 	// CertFile is the certificate followed by its chain; required. One that has expired is refused.
-	CertFile string `toml:"cert_file"`
+	CertFile string `toml:"cert_file" required:"yes"`
 	// KeyFile is its private key; required, a secret.
-	KeyFile string `toml:"key_file"`
+	KeyFile string `toml:"key_file" required:"yes"`
 }
 
 // Issuer is one issuer of tokens and what is asked of them. Exactly one of discovery, jwks_uri, jwks_file and
@@ -108,16 +108,17 @@ type Certificate struct {
 type Issuer struct {
 	// Issuer is the iss of its tokens, compared byte by byte, a last slash included; required, no two alike. With
 	// discovery = "oidc" or "oauth" it must be a URL.
-	Issuer string `toml:"issuer"`
+	Issuer string `toml:"issuer" required:"yes"`
 	// Audiences are the values of which a token's aud must have one; required. The string "unchecked" instead of an array
 	// gives the check up, and check warns: every token of the issuer passes then, whoever it was made for.
-	Audiences Audiences `toml:"audiences"`
+	Audiences Audiences `toml:"audiences" required:"yes"`
 	// AudienceClaim is the claim that audiences are looked for in: "aud" (default), or "client_id" for providers whose
 	// access tokens carry no aud (check warns). Not together with audiences = "unchecked".
 	AudienceClaim string `toml:"audience_claim"`
 	// Algorithms are the JWS algorithms that its tokens may have, whatever a token or a key says; required. HS256, HS384
-	// and HS512 take secrets from [[issuer.keys]] only, and check warns: who can verify can sign.
-	Algorithms []string `toml:"algorithms"`
+	// and HS512 take secrets from [[issuer.keys]] only, and check warns: who can verify can sign. It also warns of one that no key
+	// in a file is for.
+	Algorithms []string `toml:"algorithms" required:"yes"`
 	// Discovery fetches the provider's metadata, which names its jwks_uri: "oidc" from issuer +
 	// /.well-known/openid-configuration, "oauth" from the place of RFC 8414, or an https URL. The metadata must name the
 	// same issuer.
@@ -192,7 +193,7 @@ type InlineKey struct {
 	// JWK is the JSON text of one public JWK. One with a private or secret member is refused.
 	JWK string `toml:"jwk"`
 	// SecretFile is the path of a secret; its bytes, all of them, a line break at the end included, are the key for
-	// HS256, HS384 or HS512. They must be as many as the hash has: 32, 48 or 64.
+	// HS256, HS384 or HS512. They must be as many as the hash has: 32, 48 or 64. check warns of such a line break, and of JSON or PEM.
 	SecretFile string `toml:"secret_file"`
 }
 
@@ -209,7 +210,7 @@ type Route struct {
 	// Path is "/a/b" for exactly that, "/a/*" for /a and all below it, or "/*" for everything; required. It must be as
 	// requests are once they are canonical: no "//", no dot segments, no escapes but those needed and in upper case, no
 	// query; and no segment may stand for more than 256 octets.
-	Path string `toml:"path"`
+	Path string `toml:"path" required:"yes"`
 	// Methods are those that it is for, of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS and QUERY. Default: all of these.
 	// No other route may have the same host, path and method. A path that has routes, but none for the method, is
 	// answered with 405.
@@ -238,7 +239,7 @@ type Route struct {
 	// set anew from the verified token; the client's own of that name is removed on every route. Default: none.
 	ClaimHeaders map[string]string `toml:"claim_headers"`
 	// Upstream is the name of the [[upstream]] that requests go to; required.
-	Upstream string `toml:"upstream"`
+	Upstream string `toml:"upstream" required:"yes"`
 	// MaxBody bounds a request's body. "0B" allows none. Default: limits.body.
 	MaxBody Size `toml:"max_body"`
 	// BodyOnGet allows a body on GET, HEAD, DELETE and OPTIONS; default false, and check warns: servers differ on where
@@ -265,9 +266,9 @@ type Require struct {
 // of its health.
 type Upstream struct {
 	// Name is what routes call it: 1 to 64 of letters, digits and "._-"; required, no two alike.
-	Name string `toml:"name"`
+	Name string `toml:"name" required:"yes"`
 	// Endpoints are the service's servers, host:port each; one or more required. An own listener is refused.
-	Endpoints []string `toml:"endpoints"`
+	Endpoints []string `toml:"endpoints" required:"yes"`
 	// Balance is how an endpoint is chosen: "least_loaded" (default), the one with the fewest requests in flight.
 	Balance string `toml:"balance"`
 	// TLS makes connections to it TLS, by a [upstream.tls] table. Default: plain text.

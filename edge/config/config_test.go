@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +105,40 @@ func TestExampleStatesDefaults(t *testing.T) {
 	if cfg.Audit != audit || cfg.Log != log || cfg.Admin != admin || cfg.Limits != limits {
 		t.Errorf("audit, log, admin, limits: got %+v %+v %+v %+v, want the defaults %+v %+v %+v %+v",
 			cfg.Audit, cfg.Log, cfg.Admin, cfg.Limits, audit, log, admin, limits)
+	}
+}
+
+// TestExampleNamesOtherDefaults holds the tables that are there more than once to the same: what is not at its default says so in its
+// line or in the comment above it.
+func TestExampleNamesOtherDefaults(t *testing.T) {
+	cfg, data, err := Load("../../configs/sallyport.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(data), "\n")
+	none := []string{"address", "max_connections", "issuer", "audiences", "algorithms", "discovery", "keys", "name", "endpoints", "tls", "path", "upstream", "host"}
+	for table, list := range map[string]any{"listener": cfg.Listeners, "issuer": cfg.Issuers[:1], "route": cfg.Routes, "upstream": cfg.Upstreams} {
+		for i := range reflect.ValueOf(list).Len() {
+			got := reflect.ValueOf(list).Index(i)
+			want := reflect.New(got.Type())
+			want.Interface().(defaulter).setDefaults()
+			for key, field := range tagged(got.Type()) {
+				at := cfg.lines[fmt.Sprintf("%s[%d].%s", table, i, key)]
+				if at == 0 || slices.Contains(none, key) || reflect.DeepEqual(got.Field(field).Interface(), want.Elem().Field(field).Interface()) {
+					continue
+				}
+				if key == "preserve_host" && *got.Field(field).Interface().(*bool) {
+					continue // nil is true
+				}
+				comment, at := lines[at-1], at-2
+				for ; strings.HasPrefix(lines[at], "#"); at-- {
+					comment += lines[at]
+				}
+				if !strings.Contains(comment, "default") {
+					t.Errorf("configs/sallyport.toml: %s[%d].%s is not at its default, and %q does not say what that is", table, i, key, comment)
+				}
+			}
+		}
 	}
 }
 

@@ -205,6 +205,15 @@ func TestGuessIsNotMade(t *testing.T) {
 	}
 }
 
+// TestMisspeltKeyHidesNoOther has a misspelt key with a value that is wrong too: that is one fault, and those around it stay.
+func TestMisspeltKeyHidesNoOther(t *testing.T) {
+	faults := parseFaults(t, strings.Replace(small, "discovery", "max_lifetim = \"1d\"\ntype = \"id\"\ndiscovery", 1)+"host = \"A\"\n")
+	want := []string{"11 issuer[0].max_lifetim", "12 issuer[0].type", "17 route[0].host"}
+	if got := places(faults); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFaultString(t *testing.T) {
 	check := func(f Fault, want string) {
 		t.Helper()

@@ -51,6 +51,8 @@ func (f Faults) Error() string {
 type Files interface {
 	// Stat is os.Stat.
 	Stat(path string) (fs.FileInfo, error)
+	// Read returns what a regular file holds.
+	Read(path string) ([]byte, error)
 }
 
 // OSFiles is the real file system.
@@ -58,6 +60,9 @@ type OSFiles struct{}
 
 // Stat implements Files.
 func (OSFiles) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// Read implements Files.
+func (OSFiles) Read(path string) ([]byte, error) { return readFile(path, maxSecret, nil) }
 
 // Load reads and checks the file at path, and returns it with its bytes. The error is Faults where the file could be read.
 func Load(path string) (*Config, []byte, error) {
@@ -118,6 +123,10 @@ func syntaxFault(name, text string, err error) error {
 		}
 	}
 	f.Line = min(max(f.Line, 1), 1+strings.Count(text, "\n")) // at the end of a file it may be off by one
+	hint := ""
+	if m := tableTwice.FindStringSubmatch(f.Text); m != nil && isTables(reflect.TypeFor[Config](), m[1]) {
+		hint = fmt.Sprintf(" (it can be there more than once: write [[%s]] each time)", m[1])
+	}
 	f.Text = "TOML syntax: " + longWord.ReplaceAllStringFunc(f.Text, func(word string) string {
 		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz_") == "" {
 			return word
@@ -127,10 +136,33 @@ func syntaxFault(name, text string, err error) error {
 	f.Text = notPrintable.ReplaceAllStringFunc(f.Text, func(c string) string {
 		return strings.Trim(strconv.Quote(c), `"`) // nothing in the file may speak to the terminal
 	})
+	f.Text += hint
 	return Faults{f}
 }
 
+// isTables reports whether path, of names without their places, is an array of tables in t.
+func isTables(t reflect.Type, path string) bool {
+	name, rest, more := strings.Cut(path, ".")
+	i, ok := tagged(t)[name]
+	if !ok {
+		return false
+	}
+	t = t.Field(i).Type
+	slice := t.Kind() == reflect.Slice
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() != reflect.Struct:
+		return false
+	case more:
+		return isTables(t, rest)
+	}
+	return slice
+}
+
 var (
+	tableTwice   = regexp.MustCompile(`^Key '([a-z_.]+)' (?:has already been defined|was already created)`)
 	longWord     = regexp.MustCompile(`[0-9A-Za-z+/=_-]{16,}`)
 	notPrintable = regexp.MustCompile(`[^[:print:]…]`)
 )

@@ -1,11 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"syscall"
 )
 
@@ -87,8 +91,12 @@ func (v *validator) file(path, name string) (fs.FileInfo, bool) {
 	if err == nil {
 		err = checkRegular(name, info)
 	} else if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
-		// The path itself stays out: it may be a key or a secret that stands where the name of its file should.
-		err = fmt.Errorf("cannot look at the file: %w", pe.Err)
+		shown := name
+		if dir := filepath.Dir(v.binder.file); !fileName.MatchString(strings.TrimPrefix(name, dir+"/")) {
+			// It may be a key or a secret that stands where the name of its file should.
+			shown = "the file (a relative path starts at " + dir + ")"
+		}
+		err = fmt.Errorf("cannot look at %s: %w", shown, pe.Err)
 	}
 	if err != nil {
 		v.fault(path, "%v", err)
@@ -96,11 +104,21 @@ func (v *validator) file(path, name string) (fs.FileInfo, bool) {
 	return info, err == nil
 }
 
-// secret is file for what others must not read.
+// fileName matches a path that nobody takes for a key or a secret: short names in lower case, the last with an extension.
+var fileName = regexp.MustCompile(`^/?([a-z0-9._-]{1,24}/)*[a-z0-9_-]{1,24}\.[a-z]{2,8}$`)
+
+// secret is file for what others must not read. Of a certificate its place is wrong, not its mode.
 func (v *validator) secret(path, name string) {
-	if info, ok := v.file(path, name); ok {
-		if err := checkSecret(name, info); err != nil {
-			v.fault(path, "%v", err)
+	info, ok := v.file(path, name)
+	if !ok {
+		return
+	}
+	if err := checkSecret(name, info); err != nil {
+		if data, rerr := v.files.Read(name); rerr == nil && bytes.Contains(data, beginCertificate) && !bytes.Contains(data, privateKey) {
+			err = fmt.Errorf("%s holds a certificate and no key: are two files swapped?", name)
 		}
+		v.fault(path, "%v", err)
 	}
 }
+
+var beginCertificate, privateKey = []byte("-----BEGIN CERTIFICATE-----"), []byte("PRIVATE KEY-----")

@@ -33,6 +33,14 @@ func (testFiles) Stat(path string) (fs.FileInfo, error) {
 	return info, nil
 }
 
+// Read implements Files.
+func (testFiles) Read(path string) ([]byte, error) {
+	if filepath.Base(path) == "cert.pem" {
+		return []byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"), nil
+	}
+	return []byte("-----BEGIN PRIVATE KEY-----\n"), nil
+}
+
 type fileInfo struct {
 	name string
 	mode fs.FileMode

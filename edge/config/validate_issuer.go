@@ -64,19 +64,11 @@ func (v *validator) algorithms(is *Issuer, path string) {
 		alg := jose.ParseAlg([]byte(name))
 		switch {
 		case alg == jose.AlgInvalid:
-			v.fault(at, "%q is not known (allowed: %s)", name, algNames())
+			v.fault(at, "%q is not known (allowed: %s)", name, jose.AlgNames())
 		case alg.Symmetric() && network:
 			v.fault(at, "%s is a shared secret: it cannot come from a key set, only from keys with secret_file", name)
 		}
 	}
-}
-
-func algNames() string {
-	var names []string
-	for a := jose.AlgInvalid + 1; a < jose.NumAlgs; a++ {
-		names = append(names, a.String())
-	}
-	return strings.Join(names, ", ")
 }
 
 func (v *validator) keySource(is *Issuer, path string) {
@@ -170,7 +162,7 @@ func (v *validator) inlineKey(is *Issuer, k *InlineKey, path string) {
 	alg := jose.ParseAlg([]byte(k.Algorithm))
 	switch {
 	case alg == jose.AlgInvalid:
-		v.fault(path+".algorithm", "%q is not known; a key without JWK needs its algorithm (allowed: %s)", k.Algorithm, algNames())
+		v.fault(path+".algorithm", "%q is not known; a key without JWK needs its algorithm (allowed: %s)", k.Algorithm, jose.AlgNames())
 	case n == 1 && alg.Symmetric() != (k.SecretFile != ""):
 		v.fault(path+".algorithm", "%s does not go with this kind of key: HS256, HS384 and HS512 need secret_file, the others a public key", k.Algorithm)
 	case len(is.Algorithms) > 0 && !slices.Contains(is.Algorithms, k.Algorithm):

@@ -18,16 +18,16 @@ import (
 func ParseSigner(data []byte) (*Signer, error) {
 	var j struct{ Kty, Crv, Alg, Kid, N, E, D, P, Q, Priv, K string }
 	if err := json.Unmarshal(data, &j); err != nil {
-		return nil, fmt.Errorf("demo: cannot read private JWK: %w", err)
+		return nil, fmt.Errorf("cannot read private JWK: %w", err)
 	}
 	s := &Signer{Alg: jose.ParseAlg([]byte(j.Alg)), Kid: j.Kid}
 	if s.Alg == jose.AlgInvalid {
-		return nil, fmt.Errorf("demo: cannot read private JWK: unknown alg %q", j.Alg)
+		return nil, fmt.Errorf("cannot read private JWK: unknown alg %q", j.Alg)
 	}
 	private := map[string]string{"RSA": j.D, "EC": j.D, "OKP": j.D, "AKP": j.Priv, "oct": j.K}[j.Kty]
 	d, err := b64.DecodeString(private)
 	if err != nil || len(d) == 0 {
-		return nil, fmt.Errorf("demo: cannot read private JWK: kty %q without a private member", j.Kty)
+		return nil, fmt.Errorf("cannot read private JWK: kty %q without a private member", j.Kty)
 	}
 	switch j.Kty {
 	case "RSA":
@@ -42,7 +42,7 @@ func ParseSigner(data []byte) (*Signer, error) {
 		s.key, err = parseOKP(j.Crv, d)
 	case "AKP":
 		if len(d) != len(seed{}) {
-			return nil, fmt.Errorf("demo: cannot read private JWK: priv is not of %d octets", len(seed{}))
+			return nil, fmt.Errorf("cannot read private JWK: priv is not of %d octets", len(seed{}))
 		}
 		s.key = seed(d)
 	case "oct":
@@ -53,7 +53,7 @@ func ParseSigner(data []byte) (*Signer, error) {
 		_, err = verify.NewKeyOpts(s.Alg, s.Public(), verify.KeyOptions{MaxRSABits: 8192})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("demo: cannot read private JWK: %w", err)
+		return nil, fmt.Errorf("cannot read private JWK: %w", err)
 	}
 	return s, nil
 }

@@ -27,7 +27,8 @@ import (
 	"sallyport/verify/jose"
 )
 
-// A Signer is a private key with its algorithm and key ID.
+// A Signer is a private key with its algorithm and key ID. Its errors go to whoever runs `sallyport token`, and so do not begin with
+// the package's name.
 type Signer struct {
 	Alg jose.Alg
 	Kid string
@@ -62,10 +63,10 @@ func NewSigner(alg jose.Alg, kid string, bits int) (*Signer, error) {
 		_, err = rand.Read(sd[:])
 		s.key = sd
 	default:
-		return nil, fmt.Errorf("demo: cannot make a key for algorithm %q", alg)
+		return nil, fmt.Errorf("cannot make a key for algorithm %q", alg)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("demo: cannot make %s key: %w", alg, err)
+		return nil, fmt.Errorf("cannot make %s key: %w", alg, err)
 	}
 	return s, nil
 }
@@ -107,7 +108,7 @@ func (s *Signer) Sign(typ string, claims map[string]any) (string, error) {
 	}
 	c, err := json.Marshal(claims)
 	if err != nil {
-		return "", fmt.Errorf("demo: cannot encode claims: %w", err)
+		return "", fmt.Errorf("cannot encode claims: %w", err)
 	}
 	return s.SignRaw(h, c)
 }
@@ -117,7 +118,7 @@ func (s *Signer) SignRaw(header, payload []byte) (string, error) {
 	input := b64.EncodeToString(header) + "." + b64.EncodeToString(payload)
 	sig, err := s.Signature([]byte(input))
 	if err != nil {
-		return "", fmt.Errorf("demo: cannot sign with %s: %w", s.Alg, err)
+		return "", fmt.Errorf("cannot sign with %s: %w", s.Alg, err)
 	}
 	return input + "." + b64.EncodeToString(sig), nil
 }
@@ -271,7 +272,7 @@ func (s *Signer) JWK(private bool) (map[string]any, error) {
 		}
 	case []byte:
 		if !private {
-			return nil, errors.New("demo: a shared secret has no public key: give the proxy a secret_file")
+			return nil, errors.New("a shared secret has no public key: give the proxy a secret_file")
 		}
 		jwk["kty"] = "oct"
 		set("k", key)
@@ -283,7 +284,7 @@ func (s *Signer) JWK(private bool) (map[string]any, error) {
 func SignPSSWithSalt(s *Signer, input []byte, salt int) ([]byte, error) {
 	key, ok := s.key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, errors.New("demo: not an RSA key")
+		return nil, errors.New("not an RSA key")
 	}
 	h, newHash := hashOf(s.Alg)
 	return rsa.SignPSS(rand.Reader, key, h, sum(newHash, input), &rsa.PSSOptions{SaltLength: salt})

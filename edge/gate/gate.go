@@ -28,15 +28,19 @@ type Route struct {
 	TokenHeader   string // "" with TokenCookie "": Authorization: Bearer
 	TokenCookie   string
 	ClaimHeaders  []ClaimHeader
+
+	noMethod string // Prepare's: detail for another method on its path
 }
 
-// Gate is everything that decisions are made from. It is immutable but for the handles in it.
+// Gate is everything that decisions are made from. It is immutable once prepared, but for the handles in it.
 type Gate struct {
 	Table    *route.Table // its indexes are those of Routes
 	Routes   []*Route     //
 	Verifier *verify.Verifier
 	// Hint tells the issuer's key source that a kid is unknown; it must not block. May be nil.
 	Hint func(*verify.Issuer)
+
+	details map[*verify.Issuer]*[verify.NumReasons]string // Prepare's
 }
 
 // Request is one request as a transport has read it. Its bytes are the transport's; Decide keeps views of them in the Decision.
@@ -79,7 +83,8 @@ type outcome struct {
 	Preflight  bool   // allowed as a CORS preflight: no credential is to be forwarded
 	// Tokens counts the credentials found in the route's one place: 0, 1 or more.
 	Tokens int
-	// Detail explains a refusal in fixed words that hold no byte of the request; for the audit log and explain.
+	// Detail explains a refusal in fixed words and names from the config, and holds no byte of the request; for the audit log
+	// and explain.
 	Detail string
 }
 
@@ -128,16 +133,12 @@ func (g *Gate) Judge(d *Decision, token []byte, now int64, source netip.Addr) {
 		if d.Reason == verify.ReasonUnknownKey && g.Hint != nil && is != nil {
 			g.Hint(is)
 		}
-		if d.Reason == verify.ReasonUnverified {
-			d.Detail = "iss is none of the configured issuers"
-			if is != nil {
-				d.Detail = "exp has passed; the signature was not checked"
-			}
-		}
+		d.Detail = g.refused(d)
 		return
 	}
 	if err := d.Route.Policy.Check(&d.Token); err != nil {
 		d.Reason = refusal(verify.ReasonOf(err))
+		d.Detail = g.refused(d)
 		return
 	}
 	d.setIdentity()
@@ -162,7 +163,7 @@ func (g *Gate) match(d *Decision, r *Request) bool {
 	d.Host = d.hostBuf
 	path, query, err := route.Canonical(d.pathBuf[:0], r.Target)
 	if err != nil {
-		d.Reason, d.Detail = verify.ReasonBadRequest, "request target is ambiguous or malformed"
+		d.Reason, d.Detail = verify.ReasonBadRequest, "the path must begin with / and be read in one way: no \\, #, control or non-ASCII octet, no escape that is broken or stands for one of / \\ % ; # ?, no .. above /"
 		return false
 	}
 	d.pathBuf, d.Path, d.Query = path, path, query
@@ -180,7 +181,7 @@ func (g *Gate) match(d *Decision, r *Request) bool {
 		d.RouteIndex, d.Route = i, g.Routes[i]
 		return true
 	case route.MethodNotAllowed:
-		d.Reason, d.Allow, d.Detail = verify.ReasonMethod, allow, "method not allowed on this route"
+		d.Reason, d.Allow, d.Detail = verify.ReasonMethod, allow, g.noMethod(d, allow)
 	default:
 		d.Reason, d.Detail = verify.ReasonNoRoute, "no route for this host and path"
 	}

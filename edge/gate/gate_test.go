@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
 
@@ -69,9 +70,13 @@ func newFixture(t *testing.T) *fixture {
 	add(route.Spec{Host: "api.test", Path: "/header"}, &Route{Name: "header", TokenHeader: "X-Token", ClaimHeaders: identity})
 	add(route.Spec{Host: "api.test", Path: "/other"}, &Route{Name: "other", Policy: verify.Policy{Issuers: []*verify.Issuer{&other}}})
 	add(route.Spec{Host: "api.test", Path: "/roles"}, &Route{Name: "roles", Policy: verify.Policy{Roles: []string{"root"}}})
+	add(route.Spec{Host: "api.test", Path: "/claims"}, &Route{Name: "claims", Policy: verify.Policy{
+		Claims: []verify.ClaimRule{{Path: path(t, "iss"), AnyOf: []string{"https://issuer.test"}}, {Path: path(t, "tenant.id"), AnyOf: []string{"blue", "green"}}},
+	}})
 	if f.gate.Table, err = route.Compile(specs); err != nil {
 		t.Fatal(err)
 	}
+	f.gate.Prepare([]*verify.Issuer{f.issuer, &other})
 	return f
 }
 
@@ -252,6 +257,69 @@ func TestDecisionIsReused(t *testing.T) {
 	if len(d.Set) != 1 || d.Set[0].Name != "X-User" {
 		t.Errorf("identity fields %q, want X-User alone", d.Set)
 	}
+}
+
+// The detail names the issuer whose keys were asked and the route, by what the config calls them, and says nothing of what has been
+// verified: the record's own issuer tells that.
+func TestDetail(t *testing.T) {
+	f := newFixture(t)
+	bearer := func(changes map[string]any) string { return "Authorization: Bearer " + f.token(t, changes) }
+	check := func(request, line string, reason verify.Reason, want string) {
+		t.Helper()
+		d := f.decide(t, new(Decision), request, line)
+		if d.Reason != reason || d.Detail != want {
+			t.Errorf("%s with %.40q: %v, %q; want %v, %q", request, line, d.Reason, d.Detail, reason, want)
+		}
+		if d.Token.Issuer() != nil {
+			t.Errorf("%s with %.40q: the issuer counts as verified", request, line)
+		}
+	}
+	const get, us = "GET api.test /", "issuer https://issuer.test: "
+	good := bearer(nil)
+	check(get, "Authorization: Bearer abc", verify.ReasonMalformed, "not three parts of base64url without padding, separated by dots")
+	check(get, bearer(map[string]any{"exp": "1"}), verify.ReasonMalformed, "claim exp has the wrong type or range")
+	check(get, good[:len(good)-8]+strings.Repeat("A", 8), verify.ReasonSignature, us+"the signature does not verify under its key")
+	check(get, bearer(map[string]any{"exp": now - 1000}), verify.ReasonUnverified, us+"exp has passed; the signature was not checked")
+	check(get, bearer(map[string]any{"iss": "https://evil.test"}), verify.ReasonUnverified, "iss is none of the configured issuers")
+	check(get, bearer(map[string]any{"iss": "https://other.test", "exp": now - 1000}), verify.ReasonUnverified, "issuer https://other.test: exp has passed; the signature was not checked")
+	check("PUT api.test /public/x", good, verify.ReasonMethod, "the path of route public has no route for this method")
+	check("GET b.test /", good, verify.ReasonNoRoute, "no route for this host and path")
+	f.signer.Kid = "k2"
+	check(get, bearer(nil), verify.ReasonUnknownKey, us+"no current key has the token's kid and alg")
+	f.issuer.Keys.Store(nil)
+	check(get, good, verify.ReasonKeysUnavailable, us+"none of its keys could be fetched yet")
+	claims := strings.Split(good, ".")[1]
+	b64 := base64.RawURLEncoding.EncodeToString
+	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"RS256","typ":"at+jwt"}`))+"."+claims+".AAAA", verify.ReasonAlgorithm, us+"the token's alg is not among its algorithms")
+	check(get, "Authorization: Bearer "+b64([]byte(`{"alg":"none"}`))+"."+b64([]byte(`{"iss":"x"}`))+".AAAA", verify.ReasonAlgorithm, "the token's alg is none that can be verified")
+}
+
+// What a verified token lacks is named by the config, never by what the token has instead.
+func TestDetailOfVerified(t *testing.T) {
+	f := newFixture(t)
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/x"}}
+	const mark = "of-the-token"
+	check := func(target string, changes map[string]any, reason verify.Reason, want string) {
+		t.Helper()
+		changes["jti"] = mark
+		if changes["https://a.test/x"] == nil {
+			changes["https://a.test/x"] = mark
+		}
+		d := f.decide(t, new(Decision), "GET api.test "+target, "Authorization: Bearer "+f.token(t, changes))
+		if d.Reason != reason || d.Detail != want || strings.Contains(d.Detail, mark) || !d.Token.Verified() {
+			t.Errorf("%s with %v: %v, %q; want %v, %q", target, changes, d.Reason, d.Detail, reason, want)
+		}
+	}
+	check("/", map[string]any{"aud": mark}, verify.ReasonAudience, "the audience is none of api")
+	check("/admin/x", map[string]any{"scope": mark}, verify.ReasonScope, "scope admin is missing")
+	check("/roles", map[string]any{"roles": []string{mark}}, verify.ReasonRole, "claim roles has none of the roles root")
+	check("/other", map[string]any{}, verify.ReasonIssuer, "the route takes tokens only of https://other.test")
+	check("/claims", map[string]any{"tenant": map[string]any{"id": mark}}, verify.ReasonClaimValue, "claim tenant.id is none of blue, green")
+	check("/", map[string]any{"nbf": now + 1000}, verify.ReasonNotYetValid, "")
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/x"}, {"email"}}
+	check("/", map[string]any{"email": nil}, verify.ReasonClaim, "claim email is missing or null")
+	f.issuer.RequiredClaims = []claims.Path{{"https://a.test/y", "z"}}
+	check("/", map[string]any{}, verify.ReasonClaim, "claim /https:~1~1a.test~1y/z is missing or null")
 }
 
 // An unknown kid is hinted to its issuer's key source; nothing else is.

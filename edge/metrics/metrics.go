@@ -48,8 +48,14 @@ type RouteMetrics struct {
 	answers  [600]atomic.Pointer[vm.Counter] // by status
 	gone     bool                            // the route was removed; guarded by m.mu
 	m        *Metrics
-	duration *vm.Histogram
-	upstream *vm.Histogram
+	duration *vm.PrometheusHistogram
+	upstream *vm.PrometheusHistogram
+}
+
+// durationBuckets are the upper bounds of a duration's buckets in seconds, each about twice the one before: from a cached token on a
+// fast upstream to what clients wait for at all.
+var durationBuckets = []float64{
+	10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10,
 }
 
 // New makes the counters.
@@ -134,8 +140,8 @@ func (m *Metrics) NoRoute() *RouteMetrics { return m.none }
 func (m *Metrics) newRoute(name string) *RouteMetrics {
 	return &RouteMetrics{
 		name: name, m: m,
-		duration: m.set.GetOrCreateHistogram("sallyport_request_duration_seconds{route=" + Label(name) + "}"),
-		upstream: m.set.GetOrCreateHistogram("sallyport_upstream_duration_seconds{route=" + Label(name) + "}"),
+		duration: m.set.GetOrCreatePrometheusHistogramExt("sallyport_request_duration_seconds{route="+Label(name)+"}", durationBuckets),
+		upstream: m.set.GetOrCreatePrometheusHistogramExt("sallyport_upstream_duration_seconds{route="+Label(name)+"}", durationBuckets),
 	}
 }
 
@@ -217,9 +223,10 @@ func (m *Metrics) SetIssuers(names []string) {
 			continue
 		}
 		row := new([verify.NumReasons]*vm.Counter)
-		for r := range row {
-			row[r] = m.set.GetOrCreateCounter(verdictName(name, verify.Reason(r)))
+		for r := verify.ReasonInvalid + 1; r < verify.NumReasons; r++ {
+			row[r] = m.set.GetOrCreateCounter(verdictName(name, r))
 		}
+		row[verify.ReasonInvalid] = row[verify.ReasonInternal] // never set on purpose, so that a series of its own would show 0 for good
 		next[name] = row
 	}
 	m.verdicts.Store(&next)

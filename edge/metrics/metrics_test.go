@@ -74,6 +74,7 @@ func TestCounters(t *testing.T) {
 	m.Verdict("https://a", verify.ReasonOK)
 	m.Verdict("https://gone", verify.ReasonExpired)
 	m.Verdict("", verify.NumReasons+1) // no such reason: counted nowhere, and no panic
+	m.Verdict("", verify.ReasonInvalid)
 	r := m.Route("api")
 	r.Answered(200, time.Millisecond)
 	r.Answered(200, time.Millisecond)
@@ -95,12 +96,45 @@ func TestCounters(t *testing.T) {
 			t.Errorf("%s = %v (there: %v), want %v", name, g, ok, want)
 		}
 	}
+	if n := got[`sallyport_verdicts_total{issuer="",reason="internal"}`]; n != 1 || len(containing(got, "invalid")) > 0 {
+		t.Errorf("a verdict that is none: internal = %v, want 1; series %q, want none", n, containing(got, "invalid"))
+	}
 	m.ReloadFailed()
 	if got := write(t, m); got["sallyport_config_last_reload_successful"] != 0 {
 		t.Errorf("after a failed reload the last one was successful")
 	}
 	if m.Route("api") != r {
 		t.Errorf("the same route has other counters")
+	}
+}
+
+// Durations are in cumulative buckets with le, which are what histogram_quantile reads everywhere.
+func TestDurationBuckets(t *testing.T) {
+	m := New(Gauges{})
+	r := m.Route("api")
+	for _, d := range []time.Duration{5 * time.Microsecond, 10 * time.Microsecond, 2 * time.Millisecond, time.Minute} {
+		r.Answered(200, d)
+		r.Upstream(d)
+	}
+	got := write(t, m)
+	for _, name := range []string{"request", "upstream"} {
+		last := 0.0
+		for _, c := range []struct {
+			le   string
+			want float64
+		}{{"1e-05", 2}, {"2.5e-05", 2}, {"0.001", 2}, {"0.0025", 3}, {"1", 3}, {"10", 3}, {"+Inf", 4}} {
+			series := fmt.Sprintf(`sallyport_%s_duration_seconds_bucket{route="api",le="%s"}`, name, c.le)
+			if g, ok := got[series]; !ok || g != c.want {
+				t.Errorf("%s = %v (there: %v), want %v", series, g, ok, c.want)
+			}
+		}
+		for _, le := range durationBuckets {
+			n := got[fmt.Sprintf(`sallyport_%s_duration_seconds_bucket{route="api",le="%v"}`, name, le)]
+			if n < last {
+				t.Errorf("%s: the bucket up to %v has %v, fewer than the one before", name, le, n)
+			}
+			last = n
+		}
 	}
 }
 

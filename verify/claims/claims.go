@@ -10,8 +10,22 @@ import (
 	"sallyport/verify/jose"
 )
 
-// ErrClaim says that a registered claim has the wrong type or range.
-var ErrClaim = errors.New("claims: a registered claim has the wrong type")
+// ErrClaim says that a registered claim has the wrong type or range. What Parse returns wraps it and names the claim.
+var ErrClaim = errors.New("claims: a registered claim has the wrong type or range")
+
+// typeErrors are made beforehand: a forged token shall not make any.
+var typeErrors = func() (errs [numRegistered]error) {
+	for which, name := range registeredNames {
+		errs[which] = &typeError{"claim " + name + " has the wrong type or range"}
+	}
+	return errs
+}()
+
+type typeError struct{ text string }
+
+func (e *typeError) Error() string { return e.text }
+
+func (e *typeError) Unwrap() error { return ErrClaim }
 
 // Parser reads claims sets. It is reusable and allocates nothing once warm.
 type Parser struct{ checker jose.Checker }
@@ -46,6 +60,11 @@ const (
 	numRegistered
 )
 
+var registeredNames = [numRegistered]string{
+	claimIss: "iss", claimSub: "sub", claimJTI: "jti", claimClientID: "client_id", claimAzp: "azp", claimAud: "aud",
+	claimScope: "scope", claimScp: "scp", claimExp: "exp", claimNbf: "nbf", claimIat: "iat",
+}
+
 // Parse reads payload into set, in one pass that is also the strict check of its JSON: jose.ErrJSON says that it is not one
 // strict object, ErrClaim that a registered claim has the wrong type. The set refers to payload and to the Parser's memory: it is
 // good until either changes.
@@ -57,8 +76,9 @@ func (p *Parser) Parse(set *Set, payload []byte) error {
 	}
 	set.text, set.unescaped, set.members = payload, unescaped, members
 	if !set.bind() {
+		err = set.wrongType()
 		set.Reset()
-		return ErrClaim
+		return err
 	}
 	return nil
 }
@@ -92,6 +112,17 @@ func (s *Set) bind() bool {
 		}
 	}
 	return true
+}
+
+// wrongType names the claim that bind ended at: of those that it found, the last in the text.
+func (s *Set) wrongType() error {
+	last := 0
+	for which, at := range s.at {
+		if at > s.at[last] {
+			last = which
+		}
+	}
+	return typeErrors[last]
 }
 
 func lookupRegistered(name []byte) registered {

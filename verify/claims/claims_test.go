@@ -192,3 +192,14 @@ func TestHasFindsWhatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// Of several claims the one that is wrong is named.
+func TestWrongTypeIsNamed(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"iss":"i","exp":1,"aud":[],"sub":"s"}`: "aud", `{"iat":1,"nbf":"1","iss":2}`: "nbf", `{"x":1,"iss":{}}`: "iss", `{"iss":"i","exp":1,"sc\u006fpe":[1]}`: "scope",
+	} {
+		if _, err := read(payload); err == nil || err.Error() != "claim "+want+" has the wrong type or range" {
+			t.Errorf("Parse(%s) = %v, want %s named", payload, err, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package claims
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -111,8 +112,8 @@ func TestParseRejectsTypes(t *testing.T) {
 				if err == nil {
 					continue
 				}
-				if !errors.Is(err, ErrClaim) {
-					t.Errorf("Parse(%s) = %v, want ErrClaim", payload, err)
+				if !errors.Is(err, ErrClaim) || !strings.HasPrefix(err.Error(), "claim "+claim+" ") {
+					t.Errorf("Parse(%s) = %v, want ErrClaim that names it", payload, err)
 				}
 				if _, found := s.Lookup(Path{claim}); found {
 					t.Errorf("Parse(%s) failed, and its claims can be looked up", payload)

@@ -35,6 +35,21 @@ func ParsePath(s string) (Path, error) {
 	return p, nil
 }
 
+// String returns p in the form that ParsePath reads, with dots where that is possible.
+func (p Path) String() string {
+	for _, name := range p {
+		if strings.ContainsAny(name, "./") {
+			escapes := strings.NewReplacer("~", "~0", "/", "~1")
+			var b strings.Builder
+			for _, name := range p {
+				b.WriteString("/" + escapes.Replace(name))
+			}
+			return b.String()
+		}
+	}
+	return strings.Join(p, ".")
+}
+
 // unescapePointer replaces ~1 by / and ~0 by ~ (RFC 6901, 4); another ~ is an error.
 func unescapePointer(s string) (string, error) {
 	var b strings.Builder

@@ -12,6 +12,9 @@ func TestParsePath(t *testing.T) {
 		if err != nil || !slices.Equal(got, Path(want)) {
 			t.Errorf("ParsePath(%q) = %q, %v, want %q", text, got, err, want)
 		}
+		if again, err := ParsePath(got.String()); err != nil || !slices.Equal(again, got) {
+			t.Errorf("ParsePath(%q).String() = %q, which is %q, %v", text, got.String(), again, err)
+		}
 	}
 	check("sub", "sub")
 	check("realm_access.roles", "realm_access", "roles")

@@ -3,7 +3,10 @@
 // It knows no keys and no policy. Everything it accepts has exactly one reading; what could be read in two ways is refused.
 package jose
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Errors of this package, to be told apart with errors.Is. They hold no byte of the input.
 var (
@@ -59,6 +62,9 @@ func ParseAlg(name []byte) Alg {
 	}
 	return AlgInvalid
 }
+
+// AlgNames returns all names, separated by commas: what ParseAlg knows.
+func AlgNames() string { return strings.Join(algNames[AlgInvalid+1:], ", ") }
 
 // String returns the registered name.
 func (a Alg) String() string {

@@ -122,7 +122,7 @@ func (cn *conn) rawStep(fd uintptr) bool {
 
 func (cn *conn) rawWrite(fd uintptr) bool {
 	for len(cn.out) > 0 {
-		n, err := rawWrite(fd, cn.out)
+		n, err := syscall.Write(int(fd), cn.out)
 		switch {
 		case err == syscall.EINTR:
 		case err == syscall.EAGAIN:
@@ -141,7 +141,7 @@ func (cn *conn) rawWrite(fd uintptr) bool {
 
 func (cn *conn) rawRead(fd uintptr) bool {
 	for {
-		n, err := rawRead(fd, cn.buf[cn.w:])
+		n, err := syscall.Read(int(fd), cn.buf[cn.w:])
 		switch {
 		case err == syscall.EINTR:
 			continue
@@ -162,7 +162,7 @@ func (cn *conn) rawRead(fd uintptr) bool {
 // isSilent reports whether the socket has nothing to read: neither octets nor an end.
 func isSilent(fd uintptr, probe []byte) bool {
 	for {
-		_, err := rawRead(fd, probe)
+		_, err := syscall.Read(int(fd), probe)
 		if err != syscall.EINTR {
 			return err == syscall.EAGAIN
 		}

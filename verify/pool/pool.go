@@ -52,13 +52,16 @@ type Job[R any] struct {
 	also      *Job[R] // the next follower
 }
 
-// Options bounds a Pool. All are required.
+// Options bounds a Pool. All but Yield are required.
 type Options struct {
 	Shards    int          // rounded up to a power of two
 	Queue     int          // jobs that may wait, in all shards together
 	PerSource int          // of which one source may hold so many in a shard
 	MaxWait   int64        // nanoseconds that a job may wait for its turn
 	Clock     func() int64 // monotonic, nanoseconds
+	// Yield makes the function by which a shard's goroutine lets everything else run; nil: runtime.Gosched. The function is not
+	// called concurrently.
+	Yield func() func()
 }
 
 // share is the part of wall time that work may take in callers' goroutines, as a divisor.
@@ -86,6 +89,9 @@ func New[R any](opt Options) *Pool[R] {
 		s.opt, s.room = &p.opt, max(opt.Queue/n, 1)
 		s.flying, s.sources = map[uint64]*Job[R]{}, map[netip.Addr]*queue[R]{}
 		s.credit, s.filledAt = burst, opt.Clock()
+		if s.yield = runtime.Gosched; opt.Yield != nil {
+			s.yield = opt.Yield()
+		}
 	}
 	return p
 }
@@ -135,8 +141,9 @@ func (p *Pool[R]) Stats() Stats {
 }
 
 type shard[R any] struct {
-	opt  *Options
-	room int
+	opt   *Options
+	room  int
+	yield func()
 
 	mu       sync.Mutex // guards what follows; never held while work runs
 	flying   map[uint64]*Job[R]
@@ -304,7 +311,7 @@ func (s *shard[R]) work() {
 		s.mu.Unlock()
 		s.runQueued(j)
 		if now-began > slice {
-			runtime.Gosched()
+			s.yield()
 			began = s.opt.Clock()
 		}
 	}

@@ -372,3 +372,24 @@ func TestShareThatPanics(t *testing.T) {
 		}
 	}
 }
+
+// A shard's goroutine lets everything else run after each slice of time, and only then.
+func TestYieldsAfterEachSlice(t *testing.T) {
+	c := new(clock)
+	var yields atomic.Int64
+	p := New[int](Options{
+		Shards: 1, Queue: 64, PerSource: 64, MaxWait: int64(time.Second), Clock: c.read,
+		Yield: func() func() { return func() { yields.Add(1) } },
+	})
+	release := hold(t, p, c)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() { p.Do(job(fmt.Sprint(i), sourceA, 0, func() { c.now.Add(slice/4 + 1) })) })
+	}
+	waitFor(t, p, 20)
+	release()
+	wg.Wait()
+	if n := yields.Load(); n < 4 || n > 5 { // the last one may still be to come
+		t.Errorf("%d yields in 20 jobs of a quarter slice, want 5", n)
+	}
+}

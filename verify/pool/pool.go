@@ -2,7 +2,7 @@
 //
 // Work runs in the caller's goroutine while there is room, that is, while such work has taken less than half of the time of late.
 // Beyond that it queues, by source and in turn, and one goroutine for each shard works the queues off, letting everything else
-// run in between. Queues are bounded: in all, for each source, and in time. Equal work in flight is done once.
+// run in between; so do callers whose work turns out to be in vain. Queues are bounded: in all, for each source, and in time. Equal work in flight is done once.
 package pool
 
 import (
@@ -14,10 +14,11 @@ import (
 	"sync/atomic"
 )
 
-// Work is what a Job does. Run leaves its outcome in the Work. Share returns the outcome in a form that other goroutines may
-// keep; it is called after Run, in the same goroutine, and only if somebody waits for it.
+// Work is what a Job does. Run leaves its outcome in the Work and reports whether it was worth doing: callers whose work was not
+// have to let others run now and then. Share returns the outcome in a form that other goroutines may keep; it is called after
+// Run, in the same goroutine, and only if somebody waits for it.
 type Work[R any] interface {
-	Run()
+	Run() (worth bool)
 	Share() R
 }
 
@@ -59,8 +60,8 @@ type Options struct {
 	PerSource int          // of which one source may hold so many in a shard
 	MaxWait   int64        // nanoseconds that a job may wait for its turn
 	Clock     func() int64 // monotonic, nanoseconds
-	// Yield makes the function by which a shard's goroutine lets everything else run; nil: runtime.Gosched. The function is not
-	// called concurrently.
+	// Yield makes a function by which a goroutine lets everything else run; nil: runtime.Gosched. The function is not called
+	// concurrently.
 	Yield func() func()
 }
 
@@ -72,6 +73,10 @@ const burst = 2_000_000
 
 // slice is for how long a shard's goroutine runs before it lets others, in nanoseconds.
 const slice = 200_000
+
+// vain is how much work that was not worth doing runs in callers' goroutines before one of them lets others, in nanoseconds. It is
+// less than slice because what such a caller does besides, the reading and refusing of a request, is not in it.
+const vain = slice / 4
 
 // Pool is safe for concurrent use.
 type Pool[R any] struct {
@@ -89,8 +94,9 @@ func New[R any](opt Options) *Pool[R] {
 		s.opt, s.room = &p.opt, max(opt.Queue/n, 1)
 		s.flying, s.sources = map[uint64]*Job[R]{}, map[netip.Addr]*queue[R]{}
 		s.credit, s.filledAt = burst, opt.Clock()
-		if s.yield = runtime.Gosched; opt.Yield != nil {
-			s.yield = opt.Yield()
+		s.yield, s.callerYield = runtime.Gosched, runtime.Gosched
+		if opt.Yield != nil {
+			s.yield, s.callerYield = opt.Yield(), opt.Yield()
 		}
 	}
 	return p
@@ -141,9 +147,12 @@ func (p *Pool[R]) Stats() Stats {
 }
 
 type shard[R any] struct {
-	opt   *Options
-	room  int
-	yield func()
+	opt  *Options
+	room int
+
+	yield       func()     // of the shard's goroutine
+	yielding    sync.Mutex // guards callerYield; who waits for it lets others run as well
+	callerYield func()     // its own, so that the shard's goroutine does not stand in line behind callers
 
 	mu       sync.Mutex // guards what follows; never held while work runs
 	flying   map[uint64]*Job[R]
@@ -154,6 +163,7 @@ type shard[R any] struct {
 	working  bool
 	credit   int64 // nanoseconds that may be spent in callers' goroutines
 	filledAt int64
+	wasted   int64 // nanoseconds of vain work since a caller let others run
 
 	waiting                             atomic.Int64
 	inline, queued, coalesced, rejected atomic.Uint64
@@ -239,18 +249,29 @@ func (s *shard[R]) refill(now int64) {
 
 // runInline runs j in its caller's goroutine; a panic goes through, once the followers have been told to help themselves.
 func (s *shard[R]) runInline(j *Job[R], began int64) {
-	done := false
+	done, worth := false, false
 	defer func() {
 		s.mu.Lock()
-		now := s.opt.Clock()
-		s.credit -= now - began
+		took := s.opt.Clock() - began
+		s.credit -= took
+		wait := false
+		if done && !worth {
+			if s.wasted += took; s.wasted > vain {
+				s.wasted, wait = 0, true
+			}
+		}
 		s.land(j)
 		followers := j.followers
 		j.followers = nil
 		s.mu.Unlock()
 		s.tell(j, followers, done)
+		if wait {
+			s.yielding.Lock()
+			s.callerYield()
+			s.yielding.Unlock()
+		}
 	}()
-	j.Work.Run()
+	worth = j.Work.Run()
 	done = true
 }
 

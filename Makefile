@@ -10,7 +10,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -60,6 +60,9 @@ generate: ## assembly from its generators
 
 test-real: build ## against a provider that is not ours
 	cd loadtest/real && $(GO) test -count=1 -v ./...
+
+soak: ## ten million valid and forged tokens through cache and pool, the verdict of each known beforehand
+	$(GO) run ./bench/soak
 
 figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
 	$(GO) run ./bench/figures

@@ -36,6 +36,7 @@ func (h *engineHandle) prepare(cfg *config.Config) *engineHandle {
 	next.pool = verify.NewPool(pool.Options{
 		Shards: runtime.GOMAXPROCS(0), Queue: cfg.Verification.Queue, PerSource: cfg.Verification.QueuePerSource,
 		MaxWait: int64(cfg.Verification.MaxWait), Clock: func() int64 { return int64(time.Since(start)) },
+		Yield: newYield,
 	})
 	return next
 }

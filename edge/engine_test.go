@@ -61,6 +61,12 @@ func TestCacheAndReload(t *testing.T) {
 	check("second sight", "1", "1", "1")
 	reload("\n[[route]]\npath = \"/more\"\npublic = true\nupstream = \"up\"\n")
 	check("after a reload", "2", "1", "1")
+	p.send(t, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	for sight, want := range map[string]string{"hit": "2", "miss": "1", "none": "1"} {
+		if got := p.metric(t, `sallyport_decision_duration_seconds_count{cache="`+sight+`"}`); got != want {
+			t.Errorf("%s decisions on tokens with cache=%s, want %s", got, sight, want)
+		}
+	}
 	// Another audience in force: the entry is there, and no longer good for anything.
 	changed := strings.Replace(string(original), `audiences = ["api"]`, `audiences = ["other"]`, 1)
 	if err := os.WriteFile(p.path, []byte(changed), 0o600); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"sallyport/edge/metrics"
 	"sallyport/edge/wire"
 	"sallyport/verify"
 )
@@ -119,7 +120,7 @@ func (x *exchange) decide() verify.Reason {
 	x.st.gate.Decide(&x.dec, &x.req)
 	took := time.Since(x.start)
 	x.decided = x.start.Add(took)
-	x.server.metrics.Decided(took)
+	x.server.metrics.Decided(x.sight(), took)
 	if x.dec.Route != nil {
 		x.rs = x.st.routes[x.dec.RouteIndex]
 	}
@@ -147,6 +148,17 @@ func (x *exchange) readFields(list []wire.Field) error {
 		}
 	}
 	return x.st.rules.Done(&x.fields)
+}
+
+// sight is what the claim cache had of this request's token.
+func (x *exchange) sight() metrics.Sight {
+	switch {
+	case x.dec.Token.Cached():
+		return metrics.Hit
+	case x.dec.Tokens == 1:
+		return metrics.Miss
+	}
+	return metrics.NoToken
 }
 
 // authority is the Host field. wire has made sure that there is exactly one and that an absolute-form target agrees with it;

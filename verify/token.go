@@ -53,8 +53,11 @@ type signatureCheck struct {
 	good   bool
 }
 
-// Run implements pool.Work.
-func (c *signatureCheck) Run() { c.good = c.token.key.VerifySignature(c.input, c.token.sig) }
+// Run implements pool.Work: a forged signature was not worth the check.
+func (c *signatureCheck) Run() (worth bool) {
+	c.good = c.token.key.VerifySignature(c.input, c.token.sig)
+	return c.good
+}
 
 // Share implements pool.Work: nil says that the signature is wrong.
 func (c *signatureCheck) Share() *Entry {

@@ -6,8 +6,10 @@ import "errors"
 
 func reexec() {}
 
-// proxyFigures needs CPU affinity, CPU clocks of other processes and epoll.
+// proxyFigures and floodFigures need CPU affinity, CPU clocks of other processes and epoll.
 func proxyFigures() []Figure { return nil }
+
+func floodFigures() []Figure { return nil }
 
 func twoCPUs() string { return "threads are tied to CPUs on Linux alone" }
 

@@ -10,5 +10,6 @@ func table() []Figure {
 		cacheFigures(),
 		allocFigures(),
 		proxyFigures(),
+		floodFigures(),
 	)
 }

@@ -33,7 +33,7 @@ type Metrics struct {
 	panics, refused           *vm.Counter
 	hits, misses              *vm.Counter
 	reloadsGood, reloadsBad   *vm.Counter
-	decided                   *vm.Histogram
+	decided                   [numSights]*vm.Histogram
 	reloadGood, lastReloadSec atomic.Int64
 
 	mu       sync.Mutex
@@ -67,7 +67,9 @@ func New(g Gauges) *Metrics {
 	m.reloadsBad = m.set.NewCounter(`sallyport_reloads_total{result="failed"}`)
 	m.hits = m.set.NewCounter("sallyport_cache_hits_total")
 	m.misses = m.set.NewCounter("sallyport_cache_misses_total")
-	m.decided = m.set.NewHistogram("sallyport_decision_duration_seconds")
+	for sight, name := range sightNames {
+		m.decided[sight] = m.set.NewHistogram("sallyport_decision_duration_seconds{cache=" + Label(name) + "}")
+	}
 	m.none = m.newRoute("")
 	m.gauge("sallyport_requests_in_flight", g.InFlight)
 	m.gauge("sallyport_connections_open", g.Connections)
@@ -119,8 +121,22 @@ func (m *Metrics) Verified(cached bool) {
 	}
 }
 
-// Decided notes how long a decision took.
-func (m *Metrics) Decided(d time.Duration) { m.decided.Update(d.Seconds()) }
+// A Sight is what the claim cache had of a request's token.
+type Sight uint8
+
+// The sights.
+const (
+	NoToken Sight = iota // none was looked for, or there was not exactly one
+	Miss                 // it was not there, be it good or forged
+	Hit
+	numSights
+)
+
+var sightNames = [numSights]string{NoToken: "none", Miss: "miss", Hit: "hit"}
+
+// Decided notes how long a decision took, the wait for a signature's check included. What hits take apart from the others shows
+// what a flood of forged tokens costs those who have been seen before.
+func (m *Metrics) Decided(s Sight, d time.Duration) { m.decided[s].Update(d.Seconds()) }
 
 // Route returns the counters of the route called name, making them when they are new.
 func (m *Metrics) Route(name string) *RouteMetrics {

@@ -82,7 +82,10 @@ func TestCounters(t *testing.T) {
 	r.Answered(600, 0)
 	r.Upstream(time.Second)
 	m.NoRoute().Answered(404, 0)
-	m.Decided(time.Microsecond)
+	m.Decided(NoToken, time.Microsecond)
+	m.Decided(Miss, time.Second)
+	m.Decided(Hit, time.Microsecond)
+	m.Decided(Hit, time.Microsecond)
 	got := write(t, m)
 	for name, want := range map[string]float64{
 		"sallyport_requests_in_flight": 3, "sallyport_connections_open": 4, "sallyport_audit_dropped_total": 5, `sallyport_extra{a="b"}`: 6,
@@ -90,7 +93,8 @@ func TestCounters(t *testing.T) {
 		"sallyport_config_last_reload_successful": 1, "sallyport_config_last_reload_success_timestamp_seconds": 1234,
 		`sallyport_verdicts_total{issuer="https://a",reason="ok"}`: 2, `sallyport_verdicts_total{issuer="",reason="expired"}`: 1,
 		`sallyport_requests_total{route="api",code="200"}`: 2, `sallyport_requests_total{route="api",code="0"}`: 2, `sallyport_requests_total{route="",code="404"}`: 1,
-		`sallyport_request_duration_seconds_count{route="api"}`: 4, `sallyport_upstream_duration_seconds_sum{route="api"}`: 1, "sallyport_decision_duration_seconds_count": 1,
+		`sallyport_request_duration_seconds_count{route="api"}`: 4, `sallyport_upstream_duration_seconds_sum{route="api"}`: 1, `sallyport_decision_duration_seconds_count{cache="none"}`: 1,
+		`sallyport_decision_duration_seconds_sum{cache="miss"}`: 1, `sallyport_decision_duration_seconds_count{cache="hit"}`: 2,
 	} {
 		if g, ok := got[name]; !ok || g != want {
 			t.Errorf("%s = %v (there: %v), want %v", name, g, ok, want)

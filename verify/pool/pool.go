@@ -2,7 +2,7 @@
 //
 // Work runs in the caller's goroutine while there is room, that is, while such work has taken less than half of the time of late.
 // Beyond that it queues, by source and in turn, and one goroutine for each shard works the queues off, letting everything else
-// run in between. Queues are bounded: in all, for each source, and in time. Equal work in flight is done once.
+// run in between; so do callers whose work turns out to be in vain. Queues are bounded: in all, for each source, and in time. Equal work in flight is done once.
 package pool
 
 import (
@@ -14,10 +14,11 @@ import (
 	"sync/atomic"
 )
 
-// Work is what a Job does. Run leaves its outcome in the Work. Share returns the outcome in a form that other goroutines may
-// keep; it is called after Run, in the same goroutine, and only if somebody waits for it.
+// Work is what a Job does. Run leaves its outcome in the Work and reports whether it was worth doing: callers whose work was not
+// have to let others run now and then. Share returns the outcome in a form that other goroutines may keep; it is called after
+// Run, in the same goroutine, and only if somebody waits for it.
 type Work[R any] interface {
-	Run()
+	Run() (worth bool)
 	Share() R
 }
 
@@ -52,13 +53,16 @@ type Job[R any] struct {
 	also      *Job[R] // the next follower
 }
 
-// Options bounds a Pool. All are required.
+// Options bounds a Pool. All but Yield are required.
 type Options struct {
 	Shards    int          // rounded up to a power of two
 	Queue     int          // jobs that may wait, in all shards together
 	PerSource int          // of which one source may hold so many in a shard
 	MaxWait   int64        // nanoseconds that a job may wait for its turn
 	Clock     func() int64 // monotonic, nanoseconds
+	// Yield makes a function by which a goroutine lets everything else run; nil: runtime.Gosched. The function is not called
+	// concurrently.
+	Yield func() func()
 }
 
 // share is the part of wall time that work may take in callers' goroutines, as a divisor.
@@ -69,6 +73,10 @@ const burst = 2_000_000
 
 // slice is for how long a shard's goroutine runs before it lets others, in nanoseconds.
 const slice = 200_000
+
+// vain is how much work that was not worth doing runs in callers' goroutines before one of them lets others, in nanoseconds. It is
+// less than slice because what such a caller does besides, the reading and refusing of a request, is not in it.
+const vain = slice / 4
 
 // Pool is safe for concurrent use.
 type Pool[R any] struct {
@@ -86,6 +94,10 @@ func New[R any](opt Options) *Pool[R] {
 		s.opt, s.room = &p.opt, max(opt.Queue/n, 1)
 		s.flying, s.sources = map[uint64]*Job[R]{}, map[netip.Addr]*queue[R]{}
 		s.credit, s.filledAt = burst, opt.Clock()
+		s.yield, s.callerYield = runtime.Gosched, runtime.Gosched
+		if opt.Yield != nil {
+			s.yield, s.callerYield = opt.Yield(), opt.Yield()
+		}
 	}
 	return p
 }
@@ -138,6 +150,10 @@ type shard[R any] struct {
 	opt  *Options
 	room int
 
+	yield       func()     // of the shard's goroutine
+	yielding    sync.Mutex // guards callerYield; who waits for it lets others run as well
+	callerYield func()     // its own, so that the shard's goroutine does not stand in line behind callers
+
 	mu       sync.Mutex // guards what follows; never held while work runs
 	flying   map[uint64]*Job[R]
 	sources  map[netip.Addr]*queue[R] // those with jobs that wait
@@ -147,6 +163,7 @@ type shard[R any] struct {
 	working  bool
 	credit   int64 // nanoseconds that may be spent in callers' goroutines
 	filledAt int64
+	wasted   int64 // nanoseconds of vain work since a caller let others run
 
 	waiting                             atomic.Int64
 	inline, queued, coalesced, rejected atomic.Uint64
@@ -232,18 +249,29 @@ func (s *shard[R]) refill(now int64) {
 
 // runInline runs j in its caller's goroutine; a panic goes through, once the followers have been told to help themselves.
 func (s *shard[R]) runInline(j *Job[R], began int64) {
-	done := false
+	done, worth := false, false
 	defer func() {
 		s.mu.Lock()
-		now := s.opt.Clock()
-		s.credit -= now - began
+		took := s.opt.Clock() - began
+		s.credit -= took
+		wait := false
+		if done && !worth {
+			if s.wasted += took; s.wasted > vain {
+				s.wasted, wait = 0, true
+			}
+		}
 		s.land(j)
 		followers := j.followers
 		j.followers = nil
 		s.mu.Unlock()
 		s.tell(j, followers, done)
+		if wait {
+			s.yielding.Lock()
+			s.callerYield()
+			s.yielding.Unlock()
+		}
 	}()
-	j.Work.Run()
+	worth = j.Work.Run()
 	done = true
 }
 
@@ -304,7 +332,7 @@ func (s *shard[R]) work() {
 		s.mu.Unlock()
 		s.runQueued(j)
 		if now-began > slice {
-			runtime.Gosched()
+			s.yield()
 			began = s.opt.Clock()
 		}
 	}

@@ -18,14 +18,16 @@ func (c *clock) read() int64 { return c.now.Load() }
 
 // task is Work made of a function; its result is n.
 type task struct {
-	n   int
-	run func()
+	n    int
+	run  func()
+	vain bool
 }
 
-func (w *task) Run() {
+func (w *task) Run() bool {
 	if w.run != nil {
 		w.run()
 	}
+	return !w.vain
 }
 
 func (w *task) Share() int { return w.n }
@@ -371,4 +373,81 @@ func TestShareThatPanics(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A shard's goroutine lets everything else run after each slice of time, and only then.
+func TestYieldsAfterEachSlice(t *testing.T) {
+	p, c, yields := newYieldPool()
+	release := hold(t, p, c)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() { p.Do(job(fmt.Sprint(i), sourceA, 0, func() { c.now.Add(slice/4 + 1) })) })
+	}
+	waitFor(t, p, 20)
+	release()
+	wg.Wait()
+	if n := yields.Load(); n < 4 || n > 5 { // the last one may still be to come
+		t.Errorf("%d yields in 20 jobs of a quarter slice, want 5", n)
+	}
+}
+
+// Whose work is in vain lets everything else run now and then, though there is room for it; other callers never do.
+func TestVainWorkYieldsInline(t *testing.T) {
+	for _, vainly := range []bool{false, true} {
+		p, c, yields := newYieldPool()
+		for range 20 {
+			j := job("a", sourceA, 0, func() { c.now.Add(vain/4 + 1) })
+			j.Work.(*task).vain = vainly
+			if got := p.Do(j); got != Ran {
+				t.Fatalf("Do = %v, want Ran", got)
+			}
+			c.now.Add(vain)
+		}
+		want := map[bool]int64{true: 5}[vainly]
+		if st, n := p.Stats(), yields.Load(); n != want || st.Inline != 20 {
+			t.Errorf("in vain %v: %d yields in 20 jobs of a quarter of the time, want %d; %+v", vainly, n, want, st)
+		}
+	}
+}
+
+// Callers that yield do so one by one, and each comes back.
+func TestYieldsOneByOne(t *testing.T) {
+	start := time.Now()
+	var most atomic.Int64
+	p := New[int](Options{
+		Shards: 1, Queue: 64, PerSource: 64, MaxWait: int64(time.Second), Clock: func() int64 { return int64(time.Since(start)) },
+		Yield: func() func() {
+			var yielding atomic.Int64
+			return func() {
+				most.Store(max(most.Load(), yielding.Add(1)))
+				time.Sleep(10 * time.Microsecond)
+				yielding.Add(-1)
+			}
+		},
+	})
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 30 {
+				j := job(fmt.Sprint(g, i), sourceA, 0, func() { time.Sleep(vain) })
+				j.Work.(*task).vain = true
+				if got := p.Do(j); got != Ran {
+					t.Errorf("Do = %v, want Ran", got)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at a time in a function that is not to be called concurrently", most.Load())
+	}
+}
+
+// newYieldPool is newPool with a count of yields.
+func newYieldPool() (*Pool[int], *clock, *atomic.Int64) {
+	c, yields := new(clock), new(atomic.Int64)
+	return New[int](Options{
+		Shards: 1, Queue: 64, PerSource: 64, MaxWait: int64(time.Second), Clock: c.read,
+		Yield: func() func() { return func() { yields.Add(1) } },
+	}), c, yields
 }

@@ -158,7 +158,7 @@ export function thresholds(kinds, more, maxFailed) {
   for (const kind of kinds) {
     t[`http_reqs{kind:${kind}}`] = ['count>0'];
     t[`http_req_duration{kind:${kind}}`] = kind === 'valid' ? [`p(99)<${number('P99', 500)}`] : [];
-    t[`http_req_failed{kind:${kind}}`] = [kind === 'valid' && maxFailed ? `rate<=${maxFailed}` : 'rate==0'];
+    t[`http_req_failed{kind:${kind}}`] = [kind === 'valid' && maxFailed ? `rate<=${+maxFailed.toFixed(6)}` : 'rate==0'];
   }
   if (identity) t.checks = ['rate==1'];
   return { ...t, ...more };

@@ -5,7 +5,8 @@ import "fmt"
 // configParams is what differs between the configs of two runs.
 type configParams struct {
 	listen, admin, issuer, alg, upstream string
-	changed                              bool // every second config of the reload scenario
+	cache                                string // size of the claim cache
+	changed                              bool   // every second config of the reload scenario
 }
 
 const configText = `
@@ -39,8 +40,8 @@ pprof = true
 [log]
 level = "info"
 format = "text"
-[limits]
-token = "16KiB"
+[cache]
+size = %[9]q
 `
 
 // changedRoute makes the routing table another one.
@@ -57,5 +58,5 @@ func (p configParams) text() string {
 	if p.changed {
 		requests, timeout, more = 900_000_000, "40s", changedRoute
 	}
-	return fmt.Sprintf(configText, p.listen, p.admin, p.issuer, p.alg, p.upstream, requests, timeout, audience) + more
+	return fmt.Sprintf(configText, p.listen, p.admin, p.issuer, p.alg, p.upstream, requests, timeout, audience, p.cache) + more
 }

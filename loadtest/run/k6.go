@@ -72,8 +72,9 @@ func runK6(ctx context.Context, opt options, sc scenario, r *rig, rep *report) e
 	if rep.k6, err = parseSummary(data); err != nil {
 		return fmt.Errorf("%s: %w", summary, err)
 	}
-	rep.checks = append(rep.checks, rep.k6.thresholds()...)
-	if failed := exit != nil; failed == rep.passed() {
+	held := rep.k6.thresholds()
+	rep.checks = append(held, rep.checks...)
+	if failed := exit != nil; failed == allHeld(held) {
 		return fmt.Errorf("k6's exit status (%v) and its summary %s do not agree", err, summary)
 	}
 	if opt.scenario == "ramp" {

@@ -39,9 +39,11 @@ func newReport(opt options, sc scenario) *report {
 	return &report{opt: opt, sc: sc, start: time.Now()}
 }
 
-// passed reports whether all that had to hold did; of nothing it does not.
-func (r *report) passed() bool {
-	return len(r.checks) > 0 && !slices.ContainsFunc(r.checks, func(c check) bool { return !c.held })
+func (r *report) passed() bool { return allHeld(r.checks) }
+
+// allHeld is false when nothing had to hold.
+func allHeld(checks []check) bool {
+	return len(checks) > 0 && !slices.ContainsFunc(checks, func(c check) bool { return !c.held })
 }
 
 func (r *report) verdict() string {

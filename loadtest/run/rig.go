@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func startRig(ctx context.Context, opt options, sc scenario) (r *rig, err error)
 	if err != nil {
 		return r, err
 	}
-	r.params = configParams{issuer: r.control, alg: opt.alg, upstream: upstream}
+	r.params = configParams{issuer: r.control, alg: opt.alg, upstream: upstream, cache: cmp.Or(sc.cache, "64MiB")}
 	return r, r.startProxy(ctx, sc)
 }
 

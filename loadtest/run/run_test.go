@@ -85,7 +85,7 @@ func TestScenarios(t *testing.T) {
 
 // Both configs are without fault, and a reload from one to the other changes every part.
 func TestConfigText(t *testing.T) {
-	p := configParams{listen: "127.0.0.1:1", admin: "127.0.0.1:2", issuer: "http://127.0.0.1:3", alg: "ES256", upstream: "127.0.0.1:4"}
+	p := configParams{listen: "127.0.0.1:1", admin: "127.0.0.1:2", issuer: "http://127.0.0.1:3", alg: "ES256", upstream: "127.0.0.1:4", cache: "4MiB"}
 	parse := func() *config.Config {
 		t.Helper()
 		c, err := config.Parse("load", []byte(p.text()), config.OSFiles{})

@@ -15,6 +15,7 @@ type scenario struct {
 	script string            // in k6/
 	env    map[string]string // settings that the caller's environment does not have
 	tokens int               // how many are minted
+	cache  string            // size of the claim cache; default 64MiB
 	flags  []string          // of k6
 	plot   bool              // draw its course over time
 	check  func(proxy metrics, seconds float64) []check
@@ -41,9 +42,12 @@ var scenarios = map[string]scenario{
 	"mix": {
 		about: "Zipf over 100 000 users, 5 % expired, 1 % forged", script: "steady.js", env: map[string]string{"TRAFFIC": "mix"}, tokens: many,
 	},
-	"ramp":  {about: "up to the knee", script: "ramp.js", tokens: few},
+	"ramp":  {about: "up to the knee", script: "ramp.js", env: map[string]string{"STEP": "6s", "P99": "50"}, tokens: few},
 	"spike": {about: "ten times the rate at once, and back", script: "spike.js", tokens: many, plot: true},
-	"soak":  {about: "half an hour; heap and goroutines must not grow", script: "soak.js", tokens: many},
+	"soak": {
+		about: "half an hour; heap and goroutines must not grow", script: "soak.js", tokens: many,
+		cache: "4MiB", // full within the first third: what fills as it should is no leak
+	},
 	"forged": {
 		about: "flood of tokens with a wrong signature", script: "flood.js", env: map[string]string{"FLOOD": "forged"}, tokens: few,
 		flags: ownAddresses, plot: true,

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,13 +22,19 @@ type watch struct {
 	err        error
 }
 
-type heapSample struct{ at, bytes float64 } // seconds; octets without those of the claim cache, which fills as it should
+type heapSample struct{ at, bytes float64 } // seconds, octets
 
 func startWatch(ctx context.Context, r *rig) *watch {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{rig: r, cancel: cancel, done: make(chan struct{})}
-	before, err := r.metrics(ctx)
-	w.goroutines, w.err = before["go_goroutines"], err
+	// A first request: what stays for good begins with it.
+	_, _, err := get(ctx, r.target)
+	if err == nil {
+		var before metrics
+		before, err = r.metrics(ctx)
+		w.goroutines = before["go_goroutines"]
+	}
+	w.err = err
 	go w.run(ctx)
 	return w
 }
@@ -75,12 +82,7 @@ func (w *watch) liveHeap(ctx context.Context) (float64, error) {
 	if status != http.StatusOK || m == nil {
 		return 0, fmt.Errorf("heap profile: status %d, no HeapAlloc", status)
 	}
-	heap, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		return 0, err
-	}
-	now, err := w.rig.metrics(ctx)
-	return heap - now["sallyport_cache_bytes"], err
+	return strconv.ParseFloat(m[1], 64)
 }
 
 // end stops watching and judges.
@@ -96,13 +98,29 @@ func (w *watch) end(ctx context.Context) []check {
 	}
 	found := fmt.Sprintf("%+.2f %% in the last two thirds, to %.1f MiB", 100*growth, w.samples[len(w.samples)-1].bytes/(1<<20))
 	left, err := w.leftGoroutines(ctx)
+	stay := fmt.Sprintf("%.0f before, %.0f after", w.goroutines, left)
 	if err != nil {
-		found += ": " + err.Error()
+		stay = err.Error()
+	} else if left > w.goroutines {
+		stay += w.dump(ctx)
 	}
 	return []check{
 		{"live heap grows by 1 % at most", growth <= 0.01, found},
-		{"no goroutine stays", err == nil && left <= w.goroutines, fmt.Sprintf("%.0f before, %.0f after", w.goroutines, left)},
+		{"no goroutine stays", err == nil && left <= w.goroutines, stay},
 	}
+}
+
+// dump writes down which goroutines there are.
+func (w *watch) dump(ctx context.Context) string {
+	_, body, err := get(ctx, w.rig.admin+"/debug/pprof/goroutine?debug=1")
+	path := strings.TrimSuffix(w.rig.logPath, ".log") + ".goroutines"
+	if err == nil {
+		err = os.WriteFile(path, []byte(body), 0o644)
+	}
+	if err != nil {
+		return ": " + err.Error()
+	}
+	return "; see " + path
 }
 
 // leftGoroutines waits for the connections and their goroutines to go.

@@ -35,6 +35,7 @@ func runWrk(ctx context.Context, opt options, r *rig, rep *report) error {
 		return fmt.Errorf("CONNECTIONS=%q is not a number above zero", os.Getenv("CONNECTIONS"))
 	}
 	duration := cmp.Or(os.Getenv("DURATION"), "10s")
+	defer func(start time.Time) { rep.seconds = time.Since(start).Seconds() }(time.Now())
 	if _, err := wrkOnce(ctx, opt, r, connections, "2s"); err != nil {
 		return err
 	}
@@ -42,12 +43,10 @@ func runWrk(ctx context.Context, opt options, r *rig, rep *report) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
 	res, err := wrkOnce(ctx, opt, r, connections, duration)
 	if err != nil {
 		return err
 	}
-	rep.seconds = time.Since(start).Seconds()
 	after, err := r.metrics(ctx)
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ export function withdraw() {
 export function users() {
   const phase = phaseOf(phases);
   const [old, young] = [tokens[random(tokens.length)], next[random(next.length)]];
-  const even = __ITER % 2 === 0;
+  const even = Math.random() < 0.5;
   if (phase === 'first' || (phase === 'both' && even)) return ask('valid', old, phase);
   if (phase === 'withdrawn' && even) return ask('withdrawn', old, phase);
   return ask('valid', young, phase);

@@ -1,5 +1,7 @@
 // Smoke: one of everything, over and over. Valid tokens pass, whatever else is refused with 401. How long that takes is shown and
 // not judged: it runs on busy machines too.
+import exec from 'k6/execution';
+
 import { env, hasExpired, number, requests, seconds, settings, shape, thresholds } from './lib.js';
 
 const kinds = ['valid', 'forged', 'unknown_kid', 'none', 'garbage'].concat(hasExpired ? ['expired'] : []);
@@ -14,5 +16,5 @@ export const options = {
 export default function () {
   // As many valid ones as all others together.
   requests.valid();
-  requests[kinds[1 + (__ITER % (kinds.length - 1))]]();
+  requests[kinds[1 + (exec.scenario.iterationInTest % (kinds.length - 1))]]();
 }

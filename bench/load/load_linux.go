@@ -1,6 +1,6 @@
 // Package load is both ends of a proxy under test, and costs little: clients and upstream in one thread. The clients are a closed
-// loop over keep-alive connections, each with one request outstanding, the requests taken in turn from a prepared list; the
-// upstream gives every request the same answer with a body of 11 octets.
+// loop over keep-alive connections, each with one request outstanding, the requests taken in turn from a prepared list, or open
+// loops, whose requests are due at a fixed rate; the upstream gives every request the same answer with a body of 11 octets.
 //
 // The thread never sleeps while it runs. To wake a sleeping CPU costs the sender microseconds, on a virtual machine above
 // all: they would be put down to the proxy, and most of all to the slower one, whose peers sleep more often.
@@ -34,6 +34,10 @@ type conn struct {
 	busy   bool   // a client's request is outstanding
 	buf    []byte // buf[:n] is a message that has not come whole
 	n      int
+
+	stream *Stream         // of an open loop; nil: none
+	sent   []time.Duration // when the outstanding requests were due, oldest first
+	out    []byte          // what the socket has not taken of the last one
 }
 
 // maxMessage bounds a request and a response in octets.

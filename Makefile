@@ -68,7 +68,7 @@ test-real: build ## against a provider that is not ours
 figures: build ## the figures that the README states, each with its interval and goal
 	$(GO) run ./bench/figures
 
-load: build $(if $(filter saturation,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
+load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
 	$(GO) build -o bin/loadtest ./loadtest/run
 	./bin/loadtest -k6 $(K6) $(SCENARIO)
 

@@ -14,8 +14,11 @@ import (
 
 // load runs the tool and puts what it found into rep. r is nil when the target is the caller's.
 func (t tool) load(ctx context.Context, opt options, sc scenario, r *rig, rep *report) error {
-	if t == toolWrk {
+	switch t {
+	case toolWrk:
 		return runWrk(ctx, opt, r, rep)
+	case toolOpen:
+		return runLatency(ctx, r, rep)
 	}
 	return runK6(ctx, opt, sc, r, rep)
 }

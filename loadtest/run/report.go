@@ -62,7 +62,7 @@ func (r *report) write() (string, error) {
 // settings are those of the environment that the scripts read.
 var settings = []string{
 	"TARGET", "TRAFFIC", "RATE", "DURATION", "VUS", "USERS", "P99", "PEAK", "STEPS", "STEP", "FLOOD", "FLOOD_RATE", "BUSY", "GOOD", "EVERY",
-	"REFRESH", "LEAD", "P99_SPIKE", "SETTLED_P99", "CONNECTIONS",
+	"REFRESH", "LEAD", "P99_SPIKE", "SETTLED_P99", "CONNECTIONS", "RATES",
 }
 
 func (r *report) command() string {

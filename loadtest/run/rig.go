@@ -31,6 +31,8 @@ type rig struct {
 	proxy    *child
 	children []*child // in the order of their start
 	servers  []*http.Server
+	open     any // *load.Load of the latency scenario
+	closers  []func()
 	keys     [2]string // public key sets: the first key's, the second's
 	jwks     atomic.Pointer[string]
 }
@@ -142,6 +144,9 @@ http {
 
 // startUpstream starts a service that answers with the identity that it was given.
 func (r *rig) startUpstream(t tool) (address string, err error) {
+	if t == toolOpen {
+		return r.startOpenLoop()
+	}
 	nginx, err := exec.LookPath(r.opt.nginx)
 	if err != nil {
 		fmt.Println("loadtest: no nginx; a small server stands in for the upstream")
@@ -235,6 +240,10 @@ func (r *rig) stop() {
 	for _, s := range r.servers {
 		s.Close()
 	}
+	for _, f := range r.closers {
+		f()
+	}
+	r.closers = nil
 	if r.dir != "" {
 		os.RemoveAll(r.dir)
 	}

@@ -66,6 +66,7 @@ var scenarios = map[string]scenario{
 			return []check{{"reloads happened, and none failed", done > 1 && failed == 0, fmt.Sprintf("%.0f done, %.0f failed", done, failed)}}
 		},
 	},
+	"latency":    {about: "at fixed rates (RATES), from when each request was due; not k6", tool: toolOpen, tokens: 5000},
 	"saturation": {about: "wrk: as much as goes through (CONNECTIONS, DURATION)", tool: toolWrk, tokens: 5000},
 }
 
@@ -98,6 +99,7 @@ type tool int
 const (
 	toolK6 tool = iota
 	toolWrk
+	toolOpen // bench/load
 )
 
 // installed says what to do where the tool is missing.

@@ -125,9 +125,9 @@ func processors() (rest, proxy string, ok bool) {
 	return splitCPUs(list)
 }
 
-// pin returns what is put before the command of the proxy: with wrk it has one processor, and all else the others.
+// pin returns what is put before the command of the proxy: without k6 it has one processor, and all else the others.
 func (t tool) pin() []string {
-	if _, proxy, ok := processors(); ok && t == toolWrk {
+	if _, proxy, ok := processors(); ok && t != toolK6 {
 		return []string{"taskset", "-c", proxy}
 	}
 	return nil
@@ -142,7 +142,7 @@ func (t tool) pinRest() []string {
 
 func pinned() string {
 	if rest, proxy, ok := processors(); ok {
-		return fmt.Sprintf("The proxy has processor %s, wrk and the upstream have %s.", proxy, rest)
+		return fmt.Sprintf("The proxy has processor %s, load and upstream have %s.", proxy, rest)
 	}
-	return "Proxy, wrk and upstream share all processors: the figure is the machine's, not the proxy's."
+	return "Proxy, load and upstream share all processors: the figure is the machine's, not the proxy's."
 }

@@ -179,6 +179,10 @@ func (m metrics) table(b *strings.Builder, seconds float64) {
 	if requests > 0 && seconds > 0 {
 		row("CPU per request", "%.0f µs; %.2f processors in use", cpu/requests*1e6, cpu/seconds)
 	}
+	if waited, ok := m["process_pressure_cpu_waiting_seconds_total"]; ok && seconds > 0 {
+		// Pressure stall information: much of it means that the figures are the machine's, which had other things to do.
+		row("some process waited for a processor", "%.0f %% of the time", 100*waited/seconds)
+	}
 	row("memory, peak", "%.0f MiB", m["process_resident_memory_peak_bytes"]/(1<<20))
 	row("claim cache", "%.0f hits, %.0f misses", m["sallyport_cache_hits_total"], m["sallyport_cache_misses_total"])
 	row("signatures checked", "%.0f at once, %.0f queued, %.0f shared, %.0f refused as busy", m[verifications+`{how="inline"}`],
@@ -213,6 +217,9 @@ func knee(s *k6Summary, step, p99 string) string {
 	for _, rate := range rates {
 		part := fmt.Sprintf("{phase:%d}", rate)
 		if s.Metrics["http_reqs"+part].Count < 0.98*float64(rate)*d.Seconds() || s.Metrics["http_req_duration"+part].P99 >= limit {
+			if last == 0 {
+				return fmt.Sprintf("The knee is below %d/s: not all was sent, or p99 was above %s ms.", rate, p99)
+			}
 			return fmt.Sprintf("The knee is between %d/s and %d/s: up to it everything was sent and p99 stayed below %s ms.", last, rate, p99)
 		}
 		last = rate

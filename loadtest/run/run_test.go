@@ -187,6 +187,8 @@ func TestKnee(t *testing.T) {
 	check("between 1000/s and 1500/s")
 	step("1000", 10000, 60)
 	check("between 500/s and 1000/s")
+	step("500", 5000, 50)
+	check("below 500/s")
 	if got := knee(s, "ten", "50"); !strings.Contains(got, "cannot be read") {
 		t.Errorf("knee with a wrong STEP = %q", got)
 	}

@@ -5,12 +5,16 @@ GOFUMPT = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT = $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 FUZZTIME ?= 20s
+# k6 as built here; another version is another file.
+K6_VERSION = v1.8.1
+K6 = bin/k6-$(K6_VERSION)
+SCENARIO ?= smoke
 # Modules of their own: their dependencies never enter ours.
 NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compare/go.mod))
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -66,6 +70,14 @@ soak: ## ten million valid and forged tokens through cache and pool, the verdict
 
 figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
 	$(GO) run ./bench/figures
+
+load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
+	$(GO) build -o bin/loadtest ./loadtest/run
+	./bin/loadtest -k6 $(K6) $(SCENARIO)
+
+$(K6):
+	GOBIN=$(CURDIR)/bin $(GO) install go.k6.io/k6@$(K6_VERSION)
+	mv bin/k6 $@
 
 clean:
 	rm -rf bin bench/out

@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,5 +138,56 @@ func TestTokenMintKeepsClaims(t *testing.T) {
 	var dates struct{ Iat, Exp int64 }
 	if err := json.Unmarshal(payload, &dates); err != nil || dates.Exp-dates.Iat != -90 {
 		t.Errorf("exp - iat = %d, want -90 (%v)", dates.Exp-dates.Iat, err)
+	}
+}
+
+// Many tokens go to a file in their order, each with its own subject, over more than one batch, and a fault is not passed over.
+func TestTokenMintMany(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	key, out := filepath.Join(dir, "key.jwk"), filepath.Join(dir, "tokens")
+	tokenCommand(t, "keygen", "-alg", "EdDSA", "-out", key)
+	const count = 5000
+	args := []string{"mint", "-key", key, "-iss", "i", "-aud", "a", "-sub", "user", "-count", strconv.Itoa(count), "-out", out}
+	if stdout := tokenCommand(t, args...); stdout != "" {
+		t.Errorf("with -out standard output has %.80q", stdout)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	if len(lines) != count {
+		t.Fatalf("%d lines, want %d", len(lines), count)
+	}
+	for i, line := range lines {
+		var claims struct{ Sub string }
+		parts := strings.Split(line, ".")
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err == nil {
+			err = json.Unmarshal(payload, &claims)
+		}
+		if want := "user-" + strconv.Itoa(i+1); err != nil || claims.Sub != want {
+			t.Fatalf("line %d: sub %q (%v), want %q", i+1, claims.Sub, err, want)
+		}
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v (%v), want 0600: tokens are credentials", info.Mode(), err)
+	}
+	if code, _, stderr := runHere(append([]string{"token"}, args...)...); code != 1 || !strings.Contains(stderr, "file exists") {
+		t.Errorf("again: exit status %d, %q; want 1, file exists", code, stderr)
+	}
+	if code, _, stderr := runHere("token", "mint", "-key", key, "-iss", "i", "-aud", "a", "-count", "0"); code != 1 || !strings.Contains(stderr, "-count 0") {
+		t.Errorf("-count 0: exit status %d, %q; want 1", code, stderr)
+	}
+	fault := errors.New("no randomness")
+	err = mintAll(io.Discard, count, func(i int) (string, error) {
+		if i == 4500 {
+			return "", fault
+		}
+		return "token", nil
+	})
+	if !errors.Is(err, fault) {
+		t.Errorf("mintAll with a fault = %v, want it", err)
 	}
 }

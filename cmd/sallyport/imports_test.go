@@ -24,6 +24,7 @@ var rules = []struct {
 	{"verify/pool", nil, nil},
 	{"verify", []string{"verify"}, []string{"github.com/cloudflare/circl", "golang.org/x/sys/cpu"}},
 	{"keys/fetch", []string{"keys", "verify"}, []string{"net/http", "github.com/valyala/fastjson"}},
+	{"keys/revoke", []string{"verify"}, []string{"go.etcd.io/bbolt"}},
 	{"keys", []string{"verify"}, []string{"github.com/valyala/fastjson", "github.com/cloudflare/circl"}},
 	{"edge/config", []string{"verify/jose", "verify/claims"}, []string{"github.com/BurntSushi/toml"}},
 	{"edge/route", []string{"edge/config"}, nil},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"sallyport/verify"
 )
@@ -65,7 +66,7 @@ func Open(path string) (s *Store, err error) {
 		return nil, fmt.Errorf("revoke: cannot open %q: others may write to it (mode %#o): chmod 600", path, info.Mode().Perm())
 	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		err = errors.New("another process has it open")
 	}
 	if err != nil {

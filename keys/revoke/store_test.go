@@ -250,8 +250,10 @@ func TestKillLosesNothing(t *testing.T) {
 		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "ready") {
 			t.Fatalf("the writer said %q", lines.Text())
 		}
-		time.AfterFunc(time.Duration(rand.IntN(40_000))*time.Microsecond, func() { cmd.Process.Kill() })
-		for lines.Scan() {
+		for left := rand.IntN(200); lines.Scan(); left-- {
+			if left == 0 { // and in the midst of what comes next
+				time.AfterFunc(time.Duration(rand.IntN(3000))*time.Microsecond, func() { cmd.Process.Kill() })
+			}
 			switch what, id, ok := strings.Cut(lines.Text(), " "); {
 			case !ok || len(id) != 32: // cut off
 			case what == "?":
@@ -277,9 +279,6 @@ func TestKillLosesNothing(t *testing.T) {
 			t.Fatalf("%d rules kept, %d in force, %v", len(list), s.Len(), err)
 		}
 		s.Close()
-	}
-	if total < 10*kills {
-		t.Errorf("only %d writes were acknowledged before %d kills: they tell little", total, kills)
 	}
 	t.Logf("%d acknowledged writes, %d kills", total, kills)
 }

@@ -10,7 +10,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak peers clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -66,6 +66,11 @@ soak: ## ten million valid and forged tokens through cache and pool, the verdict
 
 figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
 	$(GO) run ./bench/figures
+
+# Installs the peers below loadtest/peers/out. CADDY may name a Caddy that holds caddy-jwt.
+PEERS_SECONDS ?= 15
+peers: build ## sallyport beside other proxies; leaves loadtest/results/peers.*
+	$(GO) run ./loadtest/peers -seconds $(PEERS_SECONDS) -caddy "$(CADDY)"
 
 clean:
 	rm -rf bin bench/out

@@ -40,6 +40,7 @@ var rules = []struct {
 	{"edge", []string{"edge", "keys", "verify"}, []string{"github.com/valyala/fasthttp"}},
 	{"cmd", []string{"edge", "keys", "verify"}, nil},
 	{"bench", []string{"edge", "keys", "verify", "bench"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys"}},
+	{"loadtest", []string{"edge", "keys", "verify", "bench", "loadtest"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys"}},
 }
 
 func TestImportPolicy(t *testing.T) {

@@ -71,6 +71,7 @@ func (s *source) find(dir string) *Program {
 		p.Missing = fmt.Errorf("does not run: %w: %s", err, lastLine(out))
 	}
 	p.Version, _, _ = strings.Cut(strings.TrimSpace(string(out)), "\n")
+	p.Version, _, _ = strings.Cut(p.Version, " - http")
 	p.Version = strings.TrimPrefix(strings.TrimSpace(strings.TrimPrefix(p.Version, p.Argv[0])), "version: ")
 	return p
 }

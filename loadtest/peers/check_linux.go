@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -14,13 +16,17 @@ import (
 )
 
 // check reports what the arm at address does wrong: it must accept a good token and, unless it proxies only, refuse one that another
-// key signed, one whose claims were changed, one that is signed by nobody, and no token.
+// key signed, one whose claims were changed, one that is signed by nobody, one that has expired, and no token.
 func (a *arm) check(address string, made *corpus.Corpus, forged string) error {
 	good := made.Tokens[0]
 	header, rest, _ := strings.Cut(good, ".")
 	_, signature, _ := strings.Cut(rest, ".")
 	other := strings.Split(made.Tokens[1], ".")
 	const none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0" // {"alg":"none","typ":"at+jwt"}
+	expired, err := expire(made)
+	if err != nil {
+		return err
+	}
 	if err := a.accepts(address, "a good token", good); err != nil {
 		return err
 	}
@@ -28,6 +34,7 @@ func (a *arm) check(address string, made *corpus.Corpus, forged string) error {
 		{"a token of another key", forged},
 		{"a token with changed claims", header + "." + other[1] + "." + signature},
 		{"a token of alg none", none + "." + other[1] + "."},
+		{"an expired token", expired},
 		{"no token", ""},
 	}
 	statuses, errs := make([]int, len(bad)), make([]error, len(bad))
@@ -47,6 +54,30 @@ func (a *arm) check(address string, made *corpus.Corpus, forged string) error {
 		}
 	}
 	return a.accepts(address, "a good token after bad ones", good)
+}
+
+// expire returns the first token as it would be if it had been made two days ago.
+func expire(made *corpus.Corpus) (string, error) {
+	parts := strings.Split(made.Tokens[0], ".")
+	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err != nil {
+		return "", err
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return "", err
+	}
+	claims := map[string]json.RawMessage{}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	claims["iat"] = strconv.AppendInt(nil, now.Add(-48*time.Hour).Unix(), 10)
+	claims["exp"] = strconv.AppendInt(nil, now.Add(-24*time.Hour).Unix(), 10)
+	if payload, err = json.Marshal(claims); err != nil {
+		return "", err
+	}
+	return made.Signer.SignRaw(header, payload)
 }
 
 func (a *arm) accepts(address, name, token string) (err error) {

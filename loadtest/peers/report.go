@@ -181,7 +181,8 @@ func (r *Report) method() string {
   requests/s are the clients', its CPU time stands.
 - %d different tokens take turns, a day valid, with the claims of RFC 9068 (600 to 900 octets); plain proxying carries them too. "never-seen": nothing is remembered
   (sallyport's cache is off; the others have none or it is off); "cached": every token was seen before the first round.
-- Before it is timed each peer must accept a good token and refuse one that another key signed, one whose claims were changed, one with alg none, and none.
+- Before it is timed each peer must accept a good token and refuse one that another key signed, one whose claims were changed, one with
+  alg none, one that has expired, and none at all.
 - RSS is of all processes of the peer after the closed loop; pages that they share count for each.
 - At a fixed rate a peer that cannot follow is not asked to: it would only show how long the queue was allowed to grow.`,
 		r.Budget.Rounds, r.Budget.Run.Milliseconds(), tokens)

@@ -51,7 +51,7 @@ func goals() []Goal {
 // elsewhere are goals of the same table that other programs show.
 var elsewhere = []Outcome{
 	{Name: "in-process whole path, speed-up of -cpu 2", Bound: stats.AtLeast(1.8), Verdict: stats.NA, Note: "a Go benchmark of `bench` shows it, not this program"},
-	{Name: "forged flood: good requests that complete, %", Bound: stats.AtLeast(95), Verdict: stats.NA, Note: "a scenario of its own"},
+	{Name: "forged flood: good requests that complete, %", Bound: stats.AtLeast(95), Verdict: stats.NA, Note: "`make figures` shows it: flood/good-completed"},
 	{Name: "soak of 30 minutes: slope of the live heap, %", Bound: stats.AtMost(1), Verdict: stats.NA, Note: "a scenario of its own"},
 }
 

@@ -14,7 +14,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load peers clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -78,6 +78,11 @@ load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=na
 $(K6):
 	GOBIN=$(CURDIR)/bin $(GO) install go.k6.io/k6@$(K6_VERSION)
 	mv bin/k6 $@
+
+# Installs the peers below loadtest/peers/out. CADDY may name a Caddy that holds caddy-jwt.
+PEERS_SECONDS ?= 15
+peers: build ## sallyport beside other proxies; leaves loadtest/results/peers.*
+	$(GO) run ./loadtest/peers -seconds $(PEERS_SECONDS) -caddy "$(CADDY)"
 
 clean:
 	rm -rf bin bench/out

@@ -68,8 +68,9 @@ test-real: build ## against a provider that is not ours
 soak: ## ten million valid and forged tokens through cache and pool, the verdict of each known beforehand
 	$(GO) run ./bench/soak
 
-figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
-	$(GO) run ./bench/figures
+figures: build ## how fast it is, each figure with its interval and goal, and a picture; bench/results has earlier ones
+	@mkdir -p bench/out
+	$(GO) run ./bench/figures -plot bench/out/figures.svg
 
 load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
 	$(GO) build -o bin/loadtest ./loadtest/run

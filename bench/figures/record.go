@@ -48,11 +48,11 @@ func readRecord(dir string, f *Figure) (Result, error) {
 		return r, fmt.Errorf("figures: record %s is of %q, commit %q, date %q", recordPath(dir, f.Name), rec.Name, rec.Commit, rec.Date)
 	}
 	rec.Goal = r.Goal
-	ci := interval{rec.Value, rec.Value}
+	ci := interval{Low: rec.Value, High: rec.Value}
 	if rec.Interval != nil {
 		ci = *rec.Interval
 	}
-	rec.Verdict = f.Goal.judge(ci, rec.Control95)
+	rec.Verdict = f.Goal.Judge(ci, rec.Control95)
 	rec.Note = "taken at " + rec.Commit + " on " + rec.Date
 	return rec.Result, nil
 }

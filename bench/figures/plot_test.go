@@ -15,7 +15,9 @@ func TestPlot(t *testing.T) {
 		{Name: "a<b", Value: 8, Interval: &interval{Low: 7, High: 9}, Verdict: OK},
 		{Name: "slow", Value: 3, Interval: &interval{Low: 2.5, High: 4}, Verdict: Short},
 		{Name: "unsure", Value: 2, Verdict: Noisy},
-		{Name: "no goal", Value: 1, Verdict: OK}, {Name: "counted", Value: 0, Verdict: OK}, {Name: "lacking", Verdict: NA},
+		{Name: "no goal", Value: 1, Verdict: OK},
+		{Name: "counted", Value: 0, Verdict: OK},
+		{Name: "lacking", Verdict: NA},
 	}
 	got := string(plot("A & B", list, results))
 	d := xml.NewDecoder(strings.NewReader(got))

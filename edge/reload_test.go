@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -183,6 +184,21 @@ func TestReloadLogFormat(t *testing.T) {
 }
 
 // A request that ends after its route was removed leaves no series behind.
+// Without an audit log there is none to open again.
+func TestReloadWithoutAuditLog(t *testing.T) {
+	up := newRecorder(t)
+	p := newProxy(t, up.addr(), baseRoutes)
+	p.write(t, regexp.MustCompile(`(?m)^output = .*$`).ReplaceAllString(p.text(t), `output = "off"`))
+	for range 2 { // away from the log, and on without
+		if err := p.server.Reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := statuses(p.send(t, "GET /public/a HTTP/1.1\r\nHost: a\r\n\r\n")); len(got) != 1 || got[0] != "200" {
+		t.Errorf("after the reloads: %v, want 200", got)
+	}
+}
+
 func TestReloadRemovesSeries(t *testing.T) {
 	up := newRecorder(t)
 	p := newProxy(t, up.addr(), baseRoutes)

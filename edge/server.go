@@ -205,7 +205,7 @@ func (s *Server) commit(st *State, next *preparedHandles, servers map[string]*co
 	s.wg.Go(retired)
 	if oldAudit != nil {
 		s.wg.Go(oldAudit.stop)
-	} else if a := s.audit.Load(); a != nil && newAudit == nil {
+	} else if a := s.audit.Load(); a != nil && a.log != nil && newAudit == nil {
 		// SIGHUP is also how logrotate says that the file was moved.
 		if err := a.log.Reopen(); err != nil {
 			s.log.Error("audit: cannot reopen the log; writing on to the old file", "error", err)

@@ -2,7 +2,8 @@ package verify
 
 import (
 	"bytes"
-	"maps"
+	"hash/maphash"
+	"math/bits"
 	"sync/atomic"
 
 	"sallyport/verify/jose"
@@ -22,14 +23,18 @@ type KeySet struct {
 	member map[*Key]struct{}
 	size   int
 	// headers are those of tokens that were verified, as they stood in the token: all tokens of a key have the same one, so
-	// that it needs to be decoded, checked and looked up once. The map is replaced as a whole.
-	headers atomic.Pointer[map[string]*knownHeader]
+	// that it needs to be decoded, checked and looked up once. A hash table whose places are taken once and never given back, half of
+	// them at most; a power of two.
+	headers []atomic.Pointer[knownHeader]
+	taken   atomic.Int64 // places, and those that are about to be
+	seed    maphash.Seed
 }
 
 // knownHeader is a header segment that was read before, and the key that it names in this set.
 type knownHeader struct {
-	header jose.Header
-	key    *Key
+	segment []byte
+	header  jose.Header
+	key     *Key
 }
 
 // algKeys knows whether an algorithm has exactly one key.
@@ -41,7 +46,8 @@ type algKeys struct {
 
 // NewKeySet makes a set of entries.
 func NewKeySet(entries []KeyEntry) *KeySet {
-	s := &KeySet{byKid: map[string][]*Key{}, member: map[*Key]struct{}{}, size: len(entries)}
+	s := &KeySet{byKid: map[string][]*Key{}, member: map[*Key]struct{}{}, size: len(entries), seed: maphash.MakeSeed()}
+	s.headers = make([]atomic.Pointer[knownHeader], 1<<bits.Len(uint(2*maxKnownHeaders(s)-1)))
 	for _, e := range entries {
 		if e.HasKid {
 			s.byKid[e.Kid] = append(s.byKid[e.Kid], e.Key)
@@ -77,28 +83,37 @@ func (s *KeySet) Lookup(kid []byte, hasKid bool, alg jose.Alg) *Key {
 }
 
 // known returns what a header segment says when a token with this one was verified under this set, else nil.
-func (s *KeySet) known(segment []byte) *knownHeader {
-	if m := s.headers.Load(); m != nil {
-		return (*m)[string(segment)]
+func (s *KeySet) known(segment []byte) *knownHeader { return s.place(segment).Load() }
+
+// place returns where segment stands, or else where it may be put.
+func (s *KeySet) place(segment []byte) *atomic.Pointer[knownHeader] {
+	for i := maphash.Bytes(s.seed, segment); ; i++ {
+		p := &s.headers[i&uint64(len(s.headers)-1)]
+		if h := p.Load(); h == nil || bytes.Equal(h.segment, segment) {
+			return p
+		}
 	}
-	return nil
 }
 
 // remember keeps the header segment of a token that was verified. A provider that puts something new into every header fills
 // the room for them once; the next set begins anew.
 func (s *KeySet) remember(segment []byte, h *jose.Header, key *Key) {
-	old := s.headers.Load()
-	next := map[string]*knownHeader{}
-	if old != nil {
-		if len(*old) >= maxKnownHeaders(s) {
+	if s.taken.Add(1) > int64(maxKnownHeaders(s)) {
+		s.taken.Add(-1)
+		return
+	}
+	k := &knownHeader{segment: bytes.Clone(segment), header: *h, key: key}
+	k.header.Kid, k.header.Typ = bytes.Clone(h.Kid), bytes.Clone(h.Typ)
+	for {
+		p := s.place(segment)
+		if p.Load() != nil {
+			s.taken.Add(-1) // somebody else has just put it
 			return
 		}
-		next = maps.Clone(*old)
+		if p.CompareAndSwap(nil, k) {
+			return
+		}
 	}
-	k := &knownHeader{header: *h, key: key}
-	k.header.Kid, k.header.Typ = bytes.Clone(h.Kid), bytes.Clone(h.Typ)
-	next[string(segment)] = k
-	s.headers.CompareAndSwap(old, &next) // who comes second tries again with the next token
 }
 
 // maxKnownHeaders is room for each key under a few forms of header.

@@ -3,6 +3,7 @@ package verify_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -414,5 +415,37 @@ func TestKnownHeadersAreBounded(t *testing.T) {
 	}
 	if got := verify.KnownHeaders(w.issuer.Keys.Load()); got == 0 || got > 20 {
 		t.Errorf("%d headers are remembered, want a few", got)
+	}
+}
+
+// To remember a header costs the same, however many are remembered: the first tokens after a change of many keys come at once.
+func TestKnownHeadersCostTheSame(t *testing.T) {
+	const n = 1000
+	s := signerOf(t, jose.HS256)
+	key, err := verify.NewKey(jose.HS256, s.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries := make([]verify.KeyEntry, n)
+	for i := range entries {
+		entries[i] = verify.KeyEntry{Kid: fmt.Sprintf("k%04d", i), HasKid: true, Key: key}
+	}
+	w := newWorld(t, jose.HS256)
+	w.issuer.Keys.Store(verify.NewKeySet(entries))
+	tokens := make([]string, n)
+	for i := range tokens {
+		tokens[i] = w.raw(t, jose.HS256, fmt.Sprintf(`{"alg":"HS256","kid":"k%04d","typ":"at+jwt"}`, i), goodJSON())
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, token := range tokens {
+		w.check(t, "first token of a key", token, verify.ReasonOK)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / n; each > 8<<10 {
+		t.Errorf("the first token of each of %d keys takes %d octets of the heap", n, each)
+	}
+	if got := verify.KnownHeaders(w.issuer.Keys.Load()); got != n {
+		t.Errorf("%d headers are remembered, want %d", got, n)
 	}
 }

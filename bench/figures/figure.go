@@ -1,7 +1,5 @@
 package main
 
-import "fmt"
-
 // A Figure is one line of the output: something that is measured, and what it must come to.
 //
 // Exactly one of Ratio, Value and Count is set. Those of a Figure with Long are not run but read from bench/results, unless
@@ -58,69 +56,4 @@ type Env struct {
 	Dir       string // scratch, removed at the end
 
 	processes map[string]*process // of ProcessArm, by path
-}
-
-// A Goal bounds a value from above or below.
-type Goal struct {
-	op    byte // '<', '>' or '=', 0 for no goal
-	bound float64
-}
-
-// AtMost, AtLeast and Exactly make goals.
-func AtMost(bound float64) Goal  { return Goal{'<', bound} }
-func AtLeast(bound float64) Goal { return Goal{'>', bound} }
-func Exactly(bound float64) Goal { return Goal{'=', bound} }
-
-// String returns the goal as it is printed.
-func (g Goal) String() string {
-	switch g.op {
-	case '<':
-		return fmt.Sprintf("<= %g", g.bound)
-	case '>':
-		return fmt.Sprintf(">= %g", g.bound)
-	case '=':
-		return fmt.Sprintf("= %g", g.bound)
-	}
-	return "-"
-}
-
-// meets reports whether v is on the good side.
-func (g Goal) meets(v float64) bool {
-	switch g.op {
-	case '<':
-		return v <= g.bound
-	case '>':
-		return v >= g.bound
-	case '=':
-		return v == g.bound
-	}
-	return true
-}
-
-// A Verdict is the last word of a line. Only short makes the program exit 1.
-type Verdict string
-
-// The verdicts.
-const (
-	OK    Verdict = "ok"
-	Short Verdict = "short" // the goal is missed, and noise does not explain it
-	Noisy Verdict = "noisy" // the interval straddles the goal: nothing is known
-	NA    Verdict = "n/a"   // cannot be measured here
-)
-
-// judge compares the whole of ci with the goal. A control whose interval leaves 1 out says that this machine, now, makes
-// equals differ by so much; the interval is widened by that before it is believed, in either direction.
-func (g Goal) judge(ci interval, control *interval) Verdict {
-	if control != nil {
-		bias := max(control.Low-1, 1-control.High, 0)
-		ci = interval{ci.Low * (1 - bias), ci.High * (1 + bias)}
-	}
-	low, high := g.meets(ci.Low), g.meets(ci.High)
-	switch {
-	case low && high:
-		return OK
-	case !low && !high && (g.op != '=' || ci.Low > g.bound || ci.High < g.bound):
-		return Short
-	}
-	return Noisy
 }

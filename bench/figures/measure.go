@@ -43,7 +43,7 @@ func measure(f *Figure, env *Env, pairs int) (Result, error) {
 		err = r.sample(f, env, pairs)
 	case f.Count != nil:
 		if r.Value, err = f.Count(env); err == nil {
-			r.Verdict = f.Goal.judge(interval{r.Value, r.Value}, nil)
+			r.Verdict = f.Goal.Judge(interval{Low: r.Value, High: r.Value}, nil)
 		}
 	default:
 		err = errors.New("it measures nothing")
@@ -89,7 +89,7 @@ func (r *Result) ratio(f *Figure, env *Env, pairs int) error {
 	r.Value, r.Interval = median(ratios), &ci
 	r.Control, r.Control95 = &control, &control95
 	r.NumCost, r.DenCost = median(nums), median(dens)
-	r.Verdict = f.Goal.judge(ci, &control95)
+	r.Verdict = f.Goal.Judge(ci, &control95)
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (r *Result) sample(f *Figure, env *Env, runs int) error {
 	}
 	ci := bootstrap(costs)
 	r.Value, r.Interval = median(costs), &ci
-	r.Verdict = f.Goal.judge(ci, nil)
+	r.Verdict = f.Goal.Judge(ci, nil)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func TestRatioInterleavesAndControls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Value != 2 || *r.Interval != (interval{2, 2}) || r.Verdict != OK || *r.Control != 1 || *r.Control95 != (interval{1, 1}) {
+	if r.Value != 2 || *r.Interval != (interval{Low: 2, High: 2}) || r.Verdict != OK || *r.Control != 1 || *r.Control95 != (interval{Low: 1, High: 1}) {
 		t.Errorf("result %+v, control %v", r, *r.Control)
 	}
 	got := strings.Join(log, "")
@@ -106,8 +106,8 @@ func TestLine(t *testing.T) {
 		}
 	}
 	check(Result{
-		Name: "a/b", Value: 1.2345, Interval: &interval{1.2, 1.3}, Goal: "<= 1.4", Verdict: OK,
-		Control: &one, Control95: &interval{0.98, 1.021},
+		Name: "a/b", Value: 1.2345, Interval: &interval{Low: 1.2, High: 1.3}, Goal: "<= 1.4", Verdict: OK,
+		Control: &one, Control95: &interval{Low: 0.98, High: 1.021},
 	}, "a/b 1.23 [1.2, 1.3] <= 1.4 ok control 1 [0.98, 1.02]")
 	check(Result{Name: "allocs/x", Unit: "allocs", Goal: "= 0", Verdict: OK}, "allocs/x 0 allocs - = 0 ok")
 	check(Result{Name: "k", Goal: ">= 4.5", Verdict: NA, Note: "no AVX-512"}, "k - - >= 4.5 n/a no AVX-512")
@@ -122,7 +122,7 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("no record: %+v, %v; want n/a", r, err)
 	}
 	now := time.Date(2026, 11, 25, 4, 0, 0, 0, time.UTC)
-	taken := Result{Name: f.Name, Value: 1.02, Interval: &interval{1.01, 1.2}, Goal: "<= 2", Verdict: OK}
+	taken := Result{Name: f.Name, Value: 1.02, Interval: &interval{Low: 1.01, High: 1.2}, Goal: "<= 2", Verdict: OK}
 	if err := writeRecord(dir, taken, now); err != nil {
 		t.Skip("no commit to be had here: ", err)
 	}
@@ -157,7 +157,7 @@ func TestRunListsAndSelects(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	var out bytes.Buffer
-	if err := writeJSON(&out, []Result{{Name: "a", Value: 2, Interval: &interval{1, 3}, Goal: "-", Verdict: OK}}); err != nil {
+	if err := writeJSON(&out, []Result{{Name: "a", Value: 2, Interval: &interval{Low: 1, High: 3}, Goal: "-", Verdict: OK}}); err != nil {
 		t.Fatal(err)
 	}
 	var got []map[string]any

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 )
 
@@ -32,20 +31,6 @@ func (r *Result) line(width int) string {
 	}
 	line := fmt.Sprintf("%-*s  %-14s  %-16s  %-7s  %-5s  %s", width, r.Name, value, ci, r.Goal, r.Verdict, strings.Join(notes, "; "))
 	return strings.TrimRight(line, " ")
-}
-
-// String returns the interval as it is printed.
-func (i interval) String() string { return "[" + number(i.Low) + ", " + number(i.High) + "]" }
-
-// number prints three significant digits of a fraction and all digits of what is larger.
-func number(v float64) string {
-	switch {
-	case v == float64(int64(v)):
-		return strconv.FormatInt(int64(v), 10)
-	case v >= 100 || v <= -100:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
 // writeJSON writes all results as one JSON array.

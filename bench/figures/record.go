@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"sallyport/bench/proc"
 )
 
 // resultsDir holds the figures that take too long to be measured each time. The programs of bench run in the module's root.
@@ -48,11 +50,11 @@ func readRecord(dir string, f *Figure) (Result, error) {
 		return r, fmt.Errorf("figures: record %s is of %q, commit %q, date %q", recordPath(dir, f.Name), rec.Name, rec.Commit, rec.Date)
 	}
 	rec.Goal = r.Goal
-	ci := interval{rec.Value, rec.Value}
+	ci := interval{Low: rec.Value, High: rec.Value}
 	if rec.Interval != nil {
 		ci = *rec.Interval
 	}
-	rec.Verdict = f.Goal.judge(ci, rec.Control95)
+	rec.Verdict = f.Goal.Judge(ci, rec.Control95)
 	rec.Note = "taken at " + rec.Commit + " on " + rec.Date
 	return rec.Result, nil
 }
@@ -65,7 +67,7 @@ func writeRecord(dir string, r Result, now time.Time) error {
 	}
 	rec := Record{
 		Result: r, Commit: strings.TrimSpace(string(commit)), Date: now.UTC().Format(time.RFC3339),
-		Go: runtime.Version(), CPU: cpuName(),
+		Go: runtime.Version(), CPU: proc.CPUName(),
 	}
 	data, err := json.MarshalIndent(rec, "", "\t")
 	if err != nil {
@@ -78,15 +80,4 @@ func writeRecord(dir string, r Result, now time.Time) error {
 		return fmt.Errorf("figures: cannot record: %w", err)
 	}
 	return nil
-}
-
-// cpuName returns what the kernel calls the CPU, else the architecture.
-func cpuName() string {
-	data, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(data)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,9 +28,18 @@ func Main() {
 	if len(os.Args) < 4 || os.Args[1] != pinArg {
 		return
 	}
-	cpu, err := strconv.Atoi(os.Args[2])
+	var set unix.CPUSet
+	var err error
+	for field := range strings.SplitSeq(os.Args[2], ",") {
+		var cpu int
+		if cpu, err = strconv.Atoi(field); err != nil {
+			break
+		}
+		set.Set(cpu)
+	}
 	if err == nil {
-		if _, err = Pin(cpu); err == nil {
+		runtime.LockOSThread()
+		if err = unix.SchedSetaffinity(0, &set); err == nil {
 			err = unix.Exec(os.Args[3], os.Args[3:], os.Environ())
 		}
 	}
@@ -81,13 +91,20 @@ type Process struct {
 }
 
 // Start runs argv on one CPU with GOMAXPROCS=1. The child is killed should this process die.
-func Start(cpu int, argv ...string) (*Process, error) {
+func Start(cpu int, argv ...string) (*Process, error) { return StartOn([]int{cpu}, 1, argv...) }
+
+// StartOn is Start for several CPUs and another GOMAXPROCS.
+func StartOn(cpus []int, maxProcs int, argv ...string) (*Process, error) {
+	list := make([]string, len(cpus))
+	for i, cpu := range cpus {
+		list[i] = strconv.Itoa(cpu)
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{cmd: exec.Command(self, append([]string{pinArg, strconv.Itoa(cpu)}, argv...)...), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	p := &Process{cmd: exec.Command(self, append([]string{pinArg, strings.Join(list, ",")}, argv...)...), ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), "GOMAXPROCS="+strconv.Itoa(maxProcs))
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -113,18 +130,6 @@ func (p *Process) WaitListening(address string) error {
 		}
 	}
 	return fmt.Errorf("proc: %s does not listen on %s: %s", p.cmd.Args[3], address, p.stderr.String())
-}
-
-// CPUTime returns the user and system time of all of the process's threads since it began, from its CPU clock: nanoseconds,
-// not ticks. See clock_getcpuclockid(3).
-func (p *Process) CPUTime() (time.Duration, error) {
-	const perProcessSched = 2 // CPUCLOCK_SCHED of include/linux/posix-timers.h, for the thread group
-	clock := int32(^p.cmd.Process.Pid)<<3 | perProcessSched
-	var ts unix.Timespec
-	if err := unix.ClockGettime(clock, &ts); err != nil {
-		return 0, fmt.Errorf("proc: cannot read the CPU clock of %s: %w", p.cmd.Args[3], err)
-	}
-	return time.Duration(ts.Nano()), nil
 }
 
 // Stop ends the process.

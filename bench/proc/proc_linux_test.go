@@ -81,3 +81,50 @@ func TestPinIsUndone(t *testing.T) {
 	}
 	undo()
 }
+
+func TestTimeAndMemoryOfChildrenCount(t *testing.T) {
+	cpus, err := CPUs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const loop = "while :; do :; done"
+	p, err := StartOn(cpus, 1, "/bin/sh", "-c", "sh -c '"+loop+"' & pid=$!; trap 'kill $pid' TERM; wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		used, err := p.CPUTime()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used > 100*time.Millisecond {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the child's loop used only %v", used)
+		}
+	}
+	pids, err := p.tree()
+	if err != nil || len(pids) != 2 {
+		t.Fatalf("tree = %v, %v, want two processes", pids, err)
+	}
+	if rss, err := p.RSS(); err != nil || rss < 100<<10 || rss > 100<<20 {
+		t.Errorf("RSS = %d, %v", rss, err)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	check := func(line string, wantPid, wantParent int) {
+		t.Helper()
+		pid, parent, err := parseStat(line)
+		if pid != wantPid || parent != wantParent || (err == nil) != (wantPid != 0) {
+			t.Errorf("parseStat(%q) = %d, %d, %v", line, pid, parent, err)
+		}
+	}
+	check("12 (sh) S 7 12 12 0", 12, 7)
+	check("12 (a) S 3 (b)) R 7 12 12 0", 12, 7)
+	check("12 (sh) S", 0, 0)
+	check("12 (sh) S x", 0, 0)
+	check("", 0, 0)
+}

@@ -4,8 +4,10 @@
 package metrics
 
 import (
+	"fmt"
 	"io"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,20 +38,24 @@ type Metrics struct {
 	decided                   [numSights]*vm.Histogram
 	reloadGood, lastReloadSec atomic.Int64
 
+	// What configs add and remove is not in set: to take one series out of that costs a walk over all of them.
 	mu       sync.Mutex
-	routes   map[string]*RouteMetrics
-	verdicts atomic.Pointer[map[string]*[verify.NumReasons]*vm.Counter] // by issuer; "" for none
+	routes   map[string]*RouteMetrics           // guarded by mu
+	verdicts atomic.Pointer[map[string]*counts] // by issuer; "" for none
 	none     *RouteMetrics
 }
 
-// RouteMetrics are the counters of one route, resolved once.
+// counts are the verdicts on one issuer's tokens.
+type counts [verify.NumReasons]atomic.Uint64
+
+// RouteMetrics are the counters of one route, resolved once. Requests in flight may count on when the route was removed; nobody sees
+// it.
 type RouteMetrics struct {
-	name     string
-	answers  [600]atomic.Pointer[vm.Counter] // by status
-	gone     bool                            // the route was removed; guarded by m.mu
-	m        *Metrics
-	duration *vm.PrometheusHistogram
-	upstream *vm.PrometheusHistogram
+	name      string
+	answers   [600]atomic.Uint64 // by status
+	duration  *vm.PrometheusHistogram
+	upstream  *vm.PrometheusHistogram
+	durations [2]*vm.Set // duration and upstream, each alone
 }
 
 // durationBuckets are the upper bounds of a duration's buckets in seconds, each about twice the one before: from a cached token on a
@@ -159,11 +165,10 @@ func (m *Metrics) Route(name string) *RouteMetrics {
 func (m *Metrics) NoRoute() *RouteMetrics { return m.none }
 
 func (m *Metrics) newRoute(name string) *RouteMetrics {
-	return &RouteMetrics{
-		name: name, m: m,
-		duration: m.set.GetOrCreatePrometheusHistogramExt("sallyport_request_duration_seconds{route="+Label(name)+"}", durationBuckets),
-		upstream: m.set.GetOrCreatePrometheusHistogramExt("sallyport_upstream_duration_seconds{route="+Label(name)+"}", durationBuckets),
-	}
+	r := &RouteMetrics{name: name, durations: [2]*vm.Set{vm.NewSet(), vm.NewSet()}}
+	r.duration = r.durations[0].NewPrometheusHistogramExt("sallyport_request_duration_seconds{route="+Label(name)+"}", durationBuckets)
+	r.upstream = r.durations[1].NewPrometheusHistogramExt("sallyport_upstream_duration_seconds{route="+Label(name)+"}", durationBuckets)
+	return r
 }
 
 // SetRoutes removes the series of routes that are not in names.
@@ -174,28 +179,7 @@ func (m *Metrics) SetRoutes(names []string) {
 	for _, n := range names {
 		keep[n] = true
 	}
-	for name, r := range m.routes {
-		if !keep[name] {
-			delete(m.routes, name)
-			r.unregister()
-		}
-	}
-}
-
-// unregister removes the series. Requests in flight may still count; nobody sees it. m.mu is held.
-func (r *RouteMetrics) unregister() {
-	r.gone = true
-	r.m.set.UnregisterMetric("sallyport_request_duration_seconds{route=" + Label(r.name) + "}")
-	r.m.set.UnregisterMetric("sallyport_upstream_duration_seconds{route=" + Label(r.name) + "}")
-	for status := range r.answers {
-		if r.answers[status].Load() != nil {
-			r.m.set.UnregisterMetric(r.answerName(status))
-		}
-	}
-}
-
-func (r *RouteMetrics) answerName(status int) string {
-	return "sallyport_requests_total{route=" + Label(r.name) + `,code="` + strconv.Itoa(status) + `"}`
+	maps.DeleteFunc(m.routes, func(name string, _ *RouteMetrics) bool { return !keep[name] })
 }
 
 // Answered counts one answer and how long the request took.
@@ -203,30 +187,8 @@ func (r *RouteMetrics) Answered(status int, d time.Duration) {
 	if status < 0 || status >= len(r.answers) {
 		status = 0
 	}
-	c := r.answers[status].Load()
-	if c == nil {
-		c = r.counter(status)
-	}
-	c.Inc()
+	r.answers[status].Add(1)
 	r.duration.Update(d.Seconds())
-}
-
-// counter makes the counter of a status that is answered for the first time. That of a removed route has no series, or it
-// would stay for good.
-func (r *RouteMetrics) counter(status int) *vm.Counter {
-	r.m.mu.Lock()
-	defer r.m.mu.Unlock()
-	c := r.answers[status].Load()
-	if c != nil {
-		return c
-	}
-	if r.gone {
-		c = new(vm.Counter)
-	} else {
-		c = r.m.set.GetOrCreateCounter(r.answerName(status))
-	}
-	r.answers[status].Store(c)
-	return c
 }
 
 // Upstream notes how long the upstream took to the head of its response.
@@ -234,34 +196,17 @@ func (r *RouteMetrics) Upstream(d time.Duration) { r.upstream.Update(d.Seconds()
 
 // SetIssuers makes the verdict counters for names and removes those of other issuers.
 func (m *Metrics) SetIssuers(names []string) {
-	next := map[string]*[verify.NumReasons]*vm.Counter{}
-	var old map[string]*[verify.NumReasons]*vm.Counter
+	next := map[string]*counts{}
+	var old map[string]*counts
 	if p := m.verdicts.Load(); p != nil {
 		old = *p
 	}
 	for _, name := range append([]string{""}, names...) {
-		if next[name] = old[name]; next[name] != nil {
-			continue
+		if next[name] = old[name]; next[name] == nil {
+			next[name] = new(counts)
 		}
-		row := new([verify.NumReasons]*vm.Counter)
-		for r := verify.ReasonInvalid + 1; r < verify.NumReasons; r++ {
-			row[r] = m.set.GetOrCreateCounter(verdictName(name, r))
-		}
-		row[verify.ReasonInvalid] = row[verify.ReasonInternal] // never set on purpose, so that a series of its own would show 0 for good
-		next[name] = row
 	}
 	m.verdicts.Store(&next)
-	for name := range old {
-		if next[name] == nil {
-			for r := range verify.NumReasons {
-				m.set.UnregisterMetric(verdictName(name, r))
-			}
-		}
-	}
-}
-
-func verdictName(issuer string, r verify.Reason) string {
-	return "sallyport_verdicts_total{issuer=" + Label(issuer) + ",reason=" + Label(r.String()) + "}"
 }
 
 // Verdict counts a decision. issuer is that of a verified token, "" for none.
@@ -271,16 +216,46 @@ func (m *Metrics) Verdict(issuer string, r verify.Reason) {
 	if row == nil {
 		row = rows[""] // an issuer that a reload has just removed
 	}
+	if r == verify.ReasonInvalid {
+		r = verify.ReasonInternal // never set on purpose, so that a series of its own would show 0 for good
+	}
 	if r < verify.NumReasons {
-		row[r].Inc()
+		row[r].Add(1)
 	}
 }
 
 // WritePrometheus writes everything, the Go runtime's and the process's own figures included.
 func (m *Metrics) WritePrometheus(w io.Writer) {
 	m.set.WritePrometheus(w)
+	m.writeRoutes(w)
+	rows := *m.verdicts.Load()
+	for _, issuer := range slices.Sorted(maps.Keys(rows)) {
+		for r := verify.ReasonInvalid + 1; r < verify.NumReasons; r++ {
+			fmt.Fprintf(w, "sallyport_verdicts_total{issuer=%s,reason=%s} %d\n", Label(issuer), Label(r.String()), rows[issuer][r].Load())
+		}
+	}
 	if m.gauges.Write != nil {
 		m.gauges.Write(w)
 	}
 	vm.WriteProcessMetrics(w)
+}
+
+// writeRoutes writes the series of routes, those of one name together.
+func (m *Metrics) writeRoutes(w io.Writer) {
+	m.mu.Lock()
+	list := append(slices.Collect(maps.Values(m.routes)), m.none)
+	m.mu.Unlock()
+	slices.SortFunc(list, func(a, b *RouteMetrics) int { return strings.Compare(a.name, b.name) })
+	for _, r := range list {
+		for status := range r.answers {
+			if n := r.answers[status].Load(); n > 0 {
+				fmt.Fprintf(w, "sallyport_requests_total{route=%s,code=\"%d\"} %d\n", Label(r.name), status, n)
+			}
+		}
+	}
+	for i := range 2 {
+		for _, r := range list {
+			r.durations[i].WritePrometheus(w)
+		}
+	}
 }

@@ -96,6 +96,46 @@ func TestPickTakesTurns(t *testing.T) {
 	}
 }
 
+// Among many endpoints a few are compared, and the load is spread all the same: also where some are ejected or busy.
+func TestPickAmongMany(t *testing.T) {
+	const n = 1000
+	p := newPool(strings.Repeat("x ", n), nil)
+	for _, e := range p.endpoints[:n/10] {
+		e.ejected.Store(now + 10)
+	}
+	for _, e := range p.endpoints[n/10 : n/5] {
+		e.inFlight.Store(100)
+	}
+	const each = 5
+	for range each * n * 8 / 10 {
+		p.Pick(now)
+	}
+	for i, e := range p.endpoints {
+		got, want := e.inFlight.Load(), int64(each)
+		switch {
+		case i < n/10:
+			want = 0
+		case i < n/5:
+			want = 100
+		}
+		if want != each && got != want || got < want-each || got > want+each {
+			t.Errorf("endpoint %d: %d exchanges in flight, want about %d", i, got, want)
+		}
+	}
+}
+
+func TestStepComesByAll(t *testing.T) {
+	for n := uint64(1); n < 300; n++ {
+		seen := map[uint64]bool{}
+		for i := range n {
+			seen[i*stepFor(n)%n] = true
+		}
+		if uint64(len(seen)) != n {
+			t.Errorf("of %d endpoints %d are looked at", n, len(seen))
+		}
+	}
+}
+
 func TestEjection(t *testing.T) {
 	p := newPool("a b", nil)
 	fail(t, p, "a", 2, now)

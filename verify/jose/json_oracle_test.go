@@ -92,6 +92,43 @@ func TestScannerOnRandomTexts(t *testing.T) {
 	}
 }
 
+// Objects with many names that are alike, in objects and beside others, some of them twice.
+func TestScannerOnManyNames(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	var c Checker
+	var object func(depth, names int) string
+	object = func(depth, names int) string {
+		var b strings.Builder
+		for i, n := range r.Perm(names) {
+			switch {
+			case i > 0 && r.IntN(40*names) == 0:
+				n = r.IntN(names) // perhaps again
+			case r.IntN(8) == 0:
+				fmt.Fprintf(&b, `,"\u0061%04dz":1`, n) // the same name, escaped
+				continue
+			}
+			fmt.Fprintf(&b, `,"a%04dz":`, n)
+			if depth < 3 && r.IntN(10) == 0 {
+				b.WriteString(object(depth+1, r.IntN(40)))
+			} else {
+				b.WriteByte('1')
+			}
+		}
+		return "{" + strings.TrimPrefix(b.String(), ",") + "}"
+	}
+	good := 0
+	for range 3000 {
+		b := []byte(object(1, 10+r.IntN(60)))
+		agree(t, &c, b, Limits{Depth: 16, Members: 10_000})
+		if CheckJSON(b, Limits{Depth: 16, Members: 10_000}) == nil {
+			good++
+		}
+	}
+	if good < 300 || good > 2900 {
+		t.Errorf("%d of 3000 texts are valid: one of both kinds is hardly tried", good)
+	}
+}
+
 func (c *oracle) Index(b []byte, lim Limits) (members []Member, unescaped []byte, err error) {
 	c.src, c.pos, c.limits, c.members = b, 0, lim, 0
 	c.names, c.buf, c.top = c.names[:0], c.buf[:0], c.top[:0]

@@ -1,4 +1,4 @@
-package main
+package stats
 
 import (
 	"math/rand/v2"
@@ -8,8 +8,8 @@ import (
 func TestMedian(t *testing.T) {
 	check := func(want float64, values ...float64) {
 		t.Helper()
-		if got := median(values); got != want {
-			t.Errorf("median(%v) = %v, want %v", values, got, want)
+		if got := Median(values); got != want {
+			t.Errorf("Median(%v) = %v, want %v", values, got, want)
 		}
 	}
 	check(3, 3)
@@ -17,18 +17,18 @@ func TestMedian(t *testing.T) {
 	check(2, 3, 2, 1)
 	check(2.5, 4, 1, 3, 2)
 	values := []float64{3, 1, 2}
-	if median(values); values[0] != 3 {
+	if Median(values); values[0] != 3 {
 		t.Errorf("median changed its argument to %v", values)
 	}
 }
 
 func TestBootstrapIsRepeatable(t *testing.T) {
 	values := []float64{1.1, 0.9, 1.0, 1.3, 0.7, 1.05, 0.95}
-	if a, b := bootstrap(values), bootstrap(values); a != b {
-		t.Errorf("bootstrap = %v, then %v", a, b)
+	if a, b := Bootstrap(values), Bootstrap(values); a != b {
+		t.Errorf("Bootstrap = %v, then %v", a, b)
 	}
-	if got, want := bootstrap([]float64{2, 2, 2, 2}), (interval{2, 2}); got != want {
-		t.Errorf("bootstrap of equal values = %v, want %v", got, want)
+	if got, want := Bootstrap([]float64{2, 2, 2, 2}), (Interval{2, 2}); got != want {
+		t.Errorf("Bootstrap of equal values = %v, want %v", got, want)
 	}
 }
 
@@ -42,7 +42,7 @@ func TestBootstrapCovers(t *testing.T) {
 		for i := range values {
 			values[i] = 1.5 + 0.1*rng.NormFloat64()
 		}
-		if ci := bootstrap(values); ci.Low <= 1.5 && 1.5 <= ci.High {
+		if ci := Bootstrap(values); ci.Low <= 1.5 && 1.5 <= ci.High {
 			covered++
 		}
 	}

@@ -36,7 +36,7 @@ var rules = []struct {
 	{"edge/tlsconf", []string{"edge/config"}, nil},
 	{"edge/audit", []string{"edge/config"}, nil},
 	{"edge/metrics", []string{"edge/config", "verify"}, []string{"github.com/VictoriaMetrics/metrics"}},
-	{"edge/admin", []string{"edge/config"}, []string{"net/http"}},
+	{"edge/admin", []string{"edge/config", "keys/revoke", "verify"}, []string{"net/http"}},
 	{"edge/demo", []string{"verify"}, []string{"net/http", "github.com/cloudflare/circl"}},
 	{"edge", []string{"edge", "keys", "verify"}, []string{"github.com/valyala/fasthttp"}},
 	{"cmd", []string{"edge", "keys", "verify"}, nil},

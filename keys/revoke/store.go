@@ -203,9 +203,17 @@ func (s *Store) commit(apply func(rules, ends *bolt.Bucket) error) error {
 	return o.err
 }
 
+func (s *Store) view(f func(tx *bolt.Tx) error) error {
+	err := s.db.View(f)
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		err = ErrClosed
+	}
+	return err
+}
+
 // Get returns a rule, nil when there is none.
 func (s *Store) Get(id verify.RuleID) (r *Rule, err error) {
-	err = s.db.View(func(tx *bolt.Tx) error {
+	err = s.view(func(tx *bolt.Tx) error {
 		text := tx.Bucket(bucketRules).Get(id[:])
 		if text == nil {
 			return nil
@@ -218,7 +226,7 @@ func (s *Store) Get(id verify.RuleID) (r *Rule, err error) {
 
 // List returns up to limit rules by rising ID, beginning behind after, and whether there are more. The zero ID is before all others.
 func (s *Store) List(after verify.RuleID, limit int) (list []*Rule, more bool, err error) {
-	err = s.db.View(func(tx *bolt.Tx) error {
+	err = s.view(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bucketRules).Cursor()
 		k, v := c.Seek(after[:])
 		if string(k) == string(after[:]) {
@@ -247,7 +255,7 @@ const sweepAtOnce = 1000
 func (s *Store) Sweep(now int64) (n int, err error) {
 	for {
 		var gone []verify.RuleID
-		err := s.db.View(func(tx *bolt.Tx) error {
+		err := s.view(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucketEnds).Cursor()
 			for k, _ := c.First(); k != nil && int64(binary.BigEndian.Uint64(k)) <= now && len(gone) < sweepAtOnce; k, _ = c.Next() {
 				gone = append(gone, verify.RuleID(k[8:]))

@@ -14,7 +14,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load peers clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -68,8 +68,9 @@ test-real: build ## against a provider that is not ours
 soak: ## ten million valid and forged tokens through cache and pool, the verdict of each known beforehand
 	$(GO) run ./bench/soak
 
-figures: build ## how fast it is, each figure with its interval and goal; bench/results has earlier ones
-	$(GO) run ./bench/figures
+figures: build ## how fast it is, each figure with its interval and goal, and a picture; bench/results has earlier ones
+	@mkdir -p bench/out
+	$(GO) run ./bench/figures -plot bench/out/figures.svg
 
 load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
 	$(GO) build -o bin/loadtest ./loadtest/run
@@ -78,6 +79,11 @@ load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=na
 $(K6):
 	GOBIN=$(CURDIR)/bin $(GO) install go.k6.io/k6@$(K6_VERSION)
 	mv bin/k6 $@
+
+# Installs the peers below loadtest/peers/out. CADDY may name a Caddy that holds caddy-jwt.
+PEERS_SECONDS ?= 15
+peers: build ## sallyport beside other proxies; leaves loadtest/results/peers.*
+	$(GO) run ./loadtest/peers -seconds $(PEERS_SECONDS) -caddy "$(CADDY)"
 
 clean:
 	rm -rf bin bench/out

@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"sallyport/edge/config"
+	"sallyport/keys/fetch"
 	"sallyport/verify"
 	"sallyport/verify/pool"
 )
 
-// engineHandle is the claim cache and the verification pool. Each outlives the configs that ask for the same.
+// engineHandle is the claim cache, the verification pool and the room of those who wait for keys. Each outlives the configs that ask for the same.
 type engineHandle struct {
 	cacheCfg config.Cache
 	poolCfg  config.Verification
 	cache    *verify.Cache
 	pool     *verify.Pool
+	room     *fetch.Room
 }
 
 // prepare returns a handle for cfg, with what of h can go on.
@@ -29,13 +31,15 @@ func (h *engineHandle) prepare(cfg *config.Config) *engineHandle {
 		next.cache = verify.NewCache(int64(cfg.Cache.Size))
 	}
 	if h != nil && h.poolCfg == cfg.Verification {
-		next.pool = h.pool
+		next.pool, next.room = h.pool, h.room
 		return next
 	}
+	v := &cfg.Verification
+	next.room = fetch.NewRoom(v.KeyWaiting, v.KeyWaitingPerSource, v.KeyWait)
 	start := time.Now()
 	next.pool = verify.NewPool(pool.Options{
-		Shards: runtime.GOMAXPROCS(0), Queue: cfg.Verification.Queue, PerSource: cfg.Verification.QueuePerSource,
-		MaxWait: int64(cfg.Verification.MaxWait), Clock: func() int64 { return int64(time.Since(start)) },
+		Shards: runtime.GOMAXPROCS(0), Queue: v.Queue, PerSource: v.QueuePerSource,
+		MaxWait: int64(v.MaxWait), Clock: func() int64 { return int64(time.Since(start)) },
 		Yield: newYield,
 	})
 	return next
@@ -54,6 +58,7 @@ func (h *engineHandle) write(w io.Writer) {
 	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"queued\"} %d\n", p.Queued)
 	fmt.Fprintf(w, "sallyport_pool_verifications_total{how=\"shared\"} %d\n", p.Coalesced)
 	fmt.Fprintf(w, "sallyport_pool_rejected_total %d\n", p.Rejected)
+	fmt.Fprintf(w, "sallyport_keyset_waiting %d\n", h.room.Waiting())
 	fmt.Fprintf(w, "sallyport_key_table_bytes %d\n", verify.TableBytes())
 	for _, part := range strings.Fields(verify.ActiveKernels().String()) {
 		what, kernel, _ := strings.Cut(part, "=")

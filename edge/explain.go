@@ -182,7 +182,7 @@ func Explain(cfg *config.Config, q Question) (*Explanation, error) {
 	}
 	var d gate.Decision
 	d.RouteIndex = -1
-	st.gate.Hint = nil
+	st.gate.Refresh = nil
 	st.gate.Decide(&d, &gate.Request{
 		Method: []byte(q.Method), Authority: []byte(q.Host), Target: []byte(q.Target), Fields: &fields, Now: q.Now,
 	})

@@ -23,6 +23,7 @@ import (
 	"sallyport/edge/metrics"
 	"sallyport/edge/tlsconf"
 	"sallyport/edge/wire"
+	"sallyport/keys/fetch"
 	"sallyport/verify"
 )
 
@@ -95,6 +96,9 @@ func Start(opt Options) (*Server, error) {
 	}
 	s.log, s.logFormat = newLogger(opt.LogOutput, cfg.Log, s.logVar), cfg.Log.Format
 	s.metrics = metrics.New(s.gauges())
+	for _, answer := range fetch.Answers() {
+		s.metrics.KeyWaits(answer, 0)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.apply(cfg); err != nil {

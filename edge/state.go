@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -13,8 +14,10 @@ import (
 	"sallyport/edge/metrics"
 	"sallyport/edge/route"
 	"sallyport/edge/upstream"
+	"sallyport/keys/fetch"
 	"sallyport/verify"
 	"sallyport/verify/claims"
+	"sallyport/verify/jose"
 )
 
 // A State is all that one config made. It never changes after buildState; a request loads it once and passes it down.
@@ -54,10 +57,8 @@ func buildState(cfg *config.Config, h *preparedHandles, s *Server) (*State, erro
 	}); err != nil {
 		return nil, err
 	}
-	st.gate.Hint = func(is *verify.Issuer) {
-		if ih := st.issuers[is.Name]; ih != nil && ih.source != nil {
-			ih.source.Hint()
-		}
+	st.gate.Refresh = func(is *verify.Issuer, token *jose.Header, source netip.Addr) (verify.Reason, int64) {
+		return st.refresh(is, token, source, s.metrics)
 	}
 	var managed []string
 	specs := make([]route.Spec, len(cfg.Routes))
@@ -80,6 +81,25 @@ func buildState(cfg *config.Config, h *preparedHandles, s *Server) (*State, erro
 		return nil, err
 	}
 	return st, nil
+}
+
+// refresh has a token's issuer fetch its keys, and waits for it where there is room.
+func (st *State) refresh(is *verify.Issuer, token *jose.Header, source netip.Addr, m *metrics.Metrics) (verify.Reason, int64) {
+	ih := st.issuers[is.Name]
+	if ih == nil || ih.source == nil {
+		return verify.ReasonUnknownKey, 0 // its keys stand in the config
+	}
+	answer := ih.source.Await(st.engine.room, source, fetch.Want{Kid: string(token.Kid), HasKid: token.HasKid, Alg: token.Alg})
+	m.KeyWaits(answer.String(), 1)
+	switch answer {
+	case fetch.Refreshed:
+		return verify.ReasonOK, time.Now().Unix()
+	case fetch.Failed:
+		return verify.ReasonKeysUnavailable, 0
+	case fetch.Crowded:
+		return verify.ReasonVerificationBusy, 0
+	}
+	return verify.ReasonUnknownKey, 0
 }
 
 func verifyIssuers(cfg *config.Config, h *preparedHandles) (map[string]*verify.Issuer, []*verify.Issuer, error) {

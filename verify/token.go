@@ -167,6 +167,12 @@ func (t *Token) Expiry() int64 {
 // Malformed says in fixed words what is wrong with the form of a token that Verify refused for ReasonMalformed.
 func (t *Token) Malformed() string { return t.wrong }
 
+// Plausible reports whether a token that Verify refused could be genuine, by all that it says of itself: its issuer is known and its
+// claims would pass. Nothing in it can be believed; whoever knows the policy can write such a token without a key.
+func (t *Token) Plausible(now int64) bool {
+	return t.issuer != nil && t.set != nil && t.issuer.CheckClaims(&t.header, t.set, now) == nil
+}
+
 // UnverifiedIssuer returns the issuer that the token claims to be of, nil when it is not one of ours. For key hints and
 // explain only.
 func (t *Token) UnverifiedIssuer() *Issuer { return t.issuer }
@@ -174,8 +180,8 @@ func (t *Token) UnverifiedIssuer() *Issuer { return t.issuer }
 // UnverifiedKid returns the kid that the token names, for explain only.
 func (t *Token) UnverifiedKid() []byte { return t.header.Kid }
 
-// Unverified returns header and claims as far as they could be read, whatever became of the signature. For explain only:
-// nothing here is to be believed, logged or sent.
+// Unverified returns header and claims as far as they could be read, whatever became of the signature. For explain, and
+// for asking an issuer for a key: nothing here is to be believed, logged or sent.
 func (t *Token) Unverified() (*jose.Header, *claims.Set) {
 	if t.set == nil {
 		return &t.header, &noClaims

@@ -15,7 +15,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"time"
+
+	"sallyport/bench/proc"
 )
 
 type options struct {
@@ -24,6 +27,7 @@ type options struct {
 	list      bool
 	json      bool
 	record    bool
+	plot      string
 	sallyport string
 	against   string
 }
@@ -53,6 +57,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&opt.list, "list", false, "print the names and goals, measure nothing")
 	fs.BoolVar(&opt.json, "json", false, "print a JSON array instead of lines")
 	fs.BoolVar(&opt.record, "record", false, "measure the long figures that -run matches, and keep them in "+resultsDir)
+	fs.StringVar(&opt.plot, "plot", "", "write a picture of all figures beside their goals to this SVG file")
 	fs.StringVar(&opt.sallyport, "sallyport", "bin/sallyport", "the binary to measure")
 	fs.StringVar(&opt.against, "against", "", "another build of sallyport to compare it with, without goals")
 	if err := fs.Parse(args); err != nil {
@@ -109,6 +114,12 @@ func run(opt options, out, progress io.Writer) (short bool, err error) {
 		short = short || r.Verdict == Short
 		if results = append(results, r); !opt.json {
 			fmt.Fprintln(out, r.line(width))
+		}
+	}
+	if opt.plot != "" {
+		title := "sallyport: figures by their goals, " + time.Now().UTC().Format(time.DateOnly) + ", " + proc.CPUName() + ", " + runtime.Version()
+		if err := os.WriteFile(opt.plot, plot(title, list, results), 0o644); err != nil {
+			return short, fmt.Errorf("figures: cannot write the picture: %w", err)
 		}
 	}
 	if opt.json {

@@ -26,6 +26,7 @@ type Load struct {
 	using    []*conn // of clients, by Run
 	requests [][]byte
 	next     int // request to be sent next
+	silence  time.Duration
 	events   [128]unix.EpollEvent
 }
 
@@ -49,7 +50,7 @@ const silence = 5 * time.Second
 
 // Listen makes a Load whose upstream listens on a free port of 127.0.0.1.
 func Listen() (*Load, error) {
-	l := &Load{epoll: -1, listener: -1}
+	l := &Load{epoll: -1, listener: -1, silence: silence}
 	if err := l.listen(); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("load: cannot listen: %w", err)
@@ -160,20 +161,19 @@ func (l *Load) Run(n int) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	last := start
+	var quiet time.Time // since when nothing happens, about
 	for idle := 0; left > 0; {
 		ready, err := unix.EpollWait(l.epoll, l.events[:], 0)
 		if err != nil && err != unix.EINTR {
 			return 0, fmt.Errorf("load: cannot wait: %w", err)
 		}
 		if ready <= 0 {
-			if idle++; idle%10000 == 0 && time.Since(last) > silence {
+			if idle++; idle == 1000 {
+				quiet = time.Now()
+			} else if idle%10000 == 0 && time.Since(quiet) > l.silence {
 				return 0, fmt.Errorf("load: nothing happens, %d of %d responses are missing", left, n)
 			}
 			continue
-		}
-		if idle > 10000 {
-			last = time.Now()
 		}
 		idle = 0
 		for _, e := range l.events[:ready] {

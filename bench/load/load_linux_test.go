@@ -4,7 +4,9 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // pipe is the least of proxies: each connection to it is one to address, and change may edit what comes back.
@@ -80,5 +82,30 @@ func TestRunRefusesOtherResponses(t *testing.T) {
 		if _, err := newLoad(t, change).Run(10); err == nil {
 			t.Errorf("%s: the run was taken for a good one", name)
 		}
+	}
+}
+
+// A run may take longer than silence, and then be quiet for a moment.
+func TestRunMayTakeLong(t *testing.T) {
+	var seen atomic.Int32
+	l := newLoad(t, func(b []byte) []byte {
+		delay := 2 * time.Millisecond
+		if seen.Add(1) > 1000 {
+			delay = 20 * time.Millisecond
+		}
+		time.Sleep(delay)
+		return b
+	})
+	l.silence = 400 * time.Millisecond
+	if took, err := l.Run(1020); err != nil || took < l.silence {
+		t.Errorf("Run = %v, %v, want more than %v", took, err, l.silence)
+	}
+}
+
+func TestRunEndsWhenNothingHappens(t *testing.T) {
+	l := newLoad(t, func(b []byte) []byte { time.Sleep(time.Second); return b })
+	l.silence = 50 * time.Millisecond
+	if _, err := l.Run(4); err == nil {
+		t.Error("a proxy that is silent for longer was waited for")
 	}
 }

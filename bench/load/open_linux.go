@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -257,11 +258,17 @@ func (c *conn) answers(start time.Time) error {
 	return nil
 }
 
-var (
-	lengthField = []byte("\r\nContent-Length: ")
-	retryField  = []byte("\r\nRetry-After: ")
-	statusLine  = []byte("HTTP/1.1 ")
-)
+var statusLine = []byte("HTTP/1.1 ")
+
+// field returns the value of a response's field, whose name may come in any case (RFC 9110, 5.1). ok is false when there is none.
+func field(head []byte, name string) (value string, ok bool) {
+	for line := range bytes.Lines(head) {
+		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(string(line[:len(name)]), name) {
+			return strings.TrimSpace(string(line[len(name)+1:])), true
+		}
+	}
+	return "", false
+}
 
 // answer takes the response that b begins with, and returns its length, 0 when it has not come whole.
 func (s *Stream) answer(c *conn, b []byte, now time.Duration) (int, error) {
@@ -274,9 +281,8 @@ func (s *Stream) answer(c *conn, b []byte, now time.Duration) (int, error) {
 	if rest, ok := bytes.CutPrefix(head, statusLine); ok && len(rest) > 3 {
 		status, _ = strconv.Atoi(string(rest[:3]))
 	}
-	if _, rest, ok := bytes.Cut(head, lengthField); ok {
-		digits, _, _ := bytes.Cut(rest, []byte("\r\n"))
-		length, _ = strconv.Atoi(string(digits))
+	if digits, ok := field(head, "Content-Length"); ok {
+		length, _ = strconv.Atoi(digits)
 	}
 	if status < 200 || status >= len(s.tally.Status) || length < 0 || len(c.sent) == 0 {
 		return 0, fmt.Errorf("load: response is not one that was to come: %.300q", b)
@@ -300,7 +306,7 @@ func (s *Stream) answer(c *conn, b []byte, now time.Duration) (int, error) {
 			s.tally.InTime++
 		}
 	case 503:
-		if !bytes.Contains(head, retryField) {
+		if _, ok := field(head, "Retry-After"); !ok {
 			s.tally.Bare503++
 		}
 	}

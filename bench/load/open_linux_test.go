@@ -186,7 +186,7 @@ func TestDepth(t *testing.T) {
 
 func TestCountsByStatus(t *testing.T) {
 	const (
-		full    = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nRetry-After: 1\r\n\r\nfull"
+		full    = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\nretry-after:1\r\n\r\nfull"
 		bare    = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 15\r\n\r\nRetry-After: 1\n"
 		refused = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 	)

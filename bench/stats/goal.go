@@ -26,6 +26,17 @@ func (g Goal) String() string {
 	return "-"
 }
 
+// Margin returns by what factor v is on the good side of the bound, below 1 on the other; 0 where there is none to be near.
+func (g Goal) Margin(v float64) float64 {
+	switch g.op {
+	case '<':
+		return g.bound / v
+	case '>':
+		return v / g.bound
+	}
+	return 0
+}
+
 // meets reports whether v is on the good side.
 func (g Goal) meets(v float64) bool {
 	switch g.op {

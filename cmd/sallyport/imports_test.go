@@ -39,8 +39,8 @@ var rules = []struct {
 	{"edge/demo", []string{"verify"}, []string{"net/http", "github.com/cloudflare/circl"}},
 	{"edge", []string{"edge", "keys", "verify"}, []string{"github.com/valyala/fasthttp"}},
 	{"cmd", []string{"edge", "keys", "verify"}, nil},
-	{"loadtest", []string{"bench"}, []string{"net/http"}},
 	{"bench", []string{"edge", "keys", "verify", "bench"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys"}},
+	{"loadtest", []string{"edge", "keys", "verify", "bench", "loadtest"}, []string{"github.com/valyala/fasthttp", "golang.org/x/sys", "net/http"}},
 }
 
 func TestImportPolicy(t *testing.T) {

@@ -377,6 +377,14 @@ type Verification struct {
 	QueuePerSource int `toml:"queue_per_source"`
 	// MaxWait is how long a request may wait. "1ms" to "30s", default "1s".
 	MaxWait time.Duration `toml:"max_wait"`
+	// KeyWait is how long a request may wait for its issuer's keys to be fetched anew, when its token could be genuine and names a
+	// key that is not there: after a rotation, say. A fetch for such tokens begins at most once a second for each issuer. "0s"
+	// refuses them at once. "0s" to "30s", default "3s".
+	KeyWait time.Duration `toml:"key_wait"`
+	// KeyWaiting is how many requests may wait so, of all issuers and sources together. 1 to 1048576, default 1024.
+	KeyWaiting int `toml:"key_waiting"`
+	// KeyWaitingPerSource is how many of them may be of one source. 1 to 1048576, default 512.
+	KeyWaitingPerSource int `toml:"key_waiting_per_source"`
 	// KeyTables bounds the memory of what is precomputed for elliptic-curve keys, 220 to 512 KiB each, which makes their
 	// signatures cheaper to check several times over. A key that finds no room is checked by the standard library. "0" to
 	// "64GiB", default "64MiB". SIGHUP changes it for keys that come later.

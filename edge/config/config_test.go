@@ -180,7 +180,7 @@ func TestDefaults(t *testing.T) {
 		Limits: Limits{Token: 16 << 10, Header: 32 << 10, HeaderFields: 100, Body: 10 << 20, DrainTimeout: 30 * time.Second},
 		Cache:  Cache{Size: 64 << 20},
 
-		Verification: Verification{Queue: 4096, QueuePerSource: 256, MaxWait: time.Second, KeyTables: 64 << 20},
+		Verification: Verification{Queue: 4096, QueuePerSource: 256, MaxWait: time.Second, KeyTables: 64 << 20, KeyWait: 3 * time.Second, KeyWaiting: 1024, KeyWaitingPerSource: 512},
 	}
 	want.file, want.lines = got.file, got.lines
 	if !reflect.DeepEqual(got, want) {

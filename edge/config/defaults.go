@@ -56,6 +56,7 @@ func (c *Cache) setDefaults() { c.Size = 64 << 20 }
 
 func (v *Verification) setDefaults() {
 	v.Queue, v.QueuePerSource, v.MaxWait, v.KeyTables = 4096, 256, time.Second, 64<<20
+	v.KeyWait, v.KeyWaiting, v.KeyWaitingPerSource = 3*time.Second, 1024, 512
 }
 
 func (l *Limits) setDefaults() {

@@ -60,6 +60,9 @@ func (v *validator) config() {
 	v.number("verification.queue", v.cfg.Verification.Queue, 16, 1<<20)
 	v.number("verification.queue_per_source", v.cfg.Verification.QueuePerSource, 1, 1<<20)
 	v.within("verification.max_wait", v.cfg.Verification.MaxWait, time.Millisecond, 30*time.Second)
+	v.within("verification.key_wait", v.cfg.Verification.KeyWait, 0, 30*time.Second)
+	v.number("verification.key_waiting", v.cfg.Verification.KeyWaiting, 1, 1<<20)
+	v.number("verification.key_waiting_per_source", v.cfg.Verification.KeyWaitingPerSource, 1, 1<<20)
 	if v.cfg.Verification.KeyTables > 64<<30 {
 		v.fault("verification.key_tables", "is out of range (allowed: \"0\" to 64GiB)")
 	}

@@ -11,6 +11,7 @@ import (
 	"sallyport/edge/route"
 	"sallyport/verify"
 	"sallyport/verify/claims"
+	"sallyport/verify/jose"
 )
 
 // ClaimHeader says which claim goes to the upstream in which header field.
@@ -37,8 +38,10 @@ type Gate struct {
 	Table    *route.Table // its indexes are those of Routes
 	Routes   []*Route     //
 	Verifier *verify.Verifier
-	// Hint tells the issuer's key source that a kid is unknown; it must not block. May be nil.
-	Hint func(*verify.Issuer)
+	// Refresh is asked for a token that could be genuine, but names a key which its issuer's present set has not. It may wait for a
+	// new set, and returns ReasonOK when the token should be looked at again, at the time now; else the reason to refuse it for. May
+	// be nil.
+	Refresh func(is *verify.Issuer, token *jose.Header, source netip.Addr) (reason verify.Reason, now int64)
 
 	details map[*verify.Issuer]*[verify.NumReasons]string // Prepare's
 }
@@ -127,12 +130,16 @@ func (g *Gate) Decide(d *Decision, r *Request) {
 
 // Judge verifies the token and applies the policy of d.Route, which must be set. It is the part that explain shares.
 func (g *Gate) Judge(d *Decision, token []byte, now int64, source netip.Addr) {
-	if err := g.Verifier.Verify(&d.Token, token, now, source); err != nil {
-		d.Reason = refusal(verify.ReasonOf(err))
-		is := d.Token.UnverifiedIssuer()
-		if d.Reason == verify.ReasonUnknownKey && g.Hint != nil && is != nil {
-			g.Hint(is)
+	err := g.Verifier.Verify(&d.Token, token, now, source)
+	if err != nil && g.Refresh != nil && verify.ReasonOf(err) == verify.ReasonUnknownKey && d.Token.Plausible(now) {
+		unverified, _ := d.Token.Unverified()
+		reason, later := g.Refresh(d.Token.UnverifiedIssuer(), unverified, source)
+		if err = verify.Err(reason); reason == verify.ReasonOK {
+			err = g.Verifier.Verify(&d.Token, token, later, source)
 		}
+	}
+	if err != nil {
+		d.Reason = refusal(verify.ReasonOf(err))
 		d.Detail = g.refused(d)
 		return
 	}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"encoding/base64"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -21,7 +22,6 @@ type fixture struct {
 	rules  *header.Rules
 	issuer *verify.Issuer
 	signer *demo.Signer
-	hints  []*verify.Issuer
 }
 
 func path(t *testing.T, s string) claims.Path {
@@ -51,7 +51,7 @@ func newFixture(t *testing.T) *fixture {
 	f.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "k1", HasKid: true, Key: key}}))
 	other := *f.issuer
 	other.Name = "https://other.test"
-	f.gate = &Gate{Hint: func(is *verify.Issuer) { f.hints = append(f.hints, is) }}
+	f.gate = new(Gate)
 	if f.gate.Verifier, err = verify.NewVerifier([]*verify.Issuer{f.issuer, &other}, verify.Options{MaxTokenBytes: 8 << 10}); err != nil {
 		t.Fatal(err)
 	}
@@ -322,24 +322,61 @@ func TestDetailOfVerified(t *testing.T) {
 	check("/", map[string]any{}, verify.ReasonClaim, "claim /https:~1~1a.test~1y/z is missing or null")
 }
 
-// An unknown kid is hinted to its issuer's key source; nothing else is.
-func TestHint(t *testing.T) {
+// Keys are asked for when a token that could be genuine names one that is not there, and for no other. What comes of it decides.
+func TestRefresh(t *testing.T) {
 	f := newFixture(t)
-	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, nil))
-	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, map[string]any{"exp": 1}))
-	f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer abc")
-	if len(f.hints) != 0 {
-		t.Errorf("%d hints, want none", len(f.hints))
+	asked := 0
+	answer, later := verify.ReasonUnknownKey, int64(now)
+	f.gate.Refresh = func(is *verify.Issuer, token *jose.Header, _ netip.Addr) (verify.Reason, int64) {
+		asked++
+		if is != f.issuer || string(token.Kid) != "k2" || !token.HasKid || token.Alg != jose.ES256 {
+			t.Errorf("asked for %s, kid %s, %v", is.Name, token.Kid, token.Alg)
+		}
+		if answer == verify.ReasonOK {
+			key, err := verify.NewKey(jose.ES256, f.signer.Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.issuer.Keys.Store(verify.NewKeySet([]verify.KeyEntry{{Kid: "k2", HasKid: true, Key: key}}))
+		}
+		return answer, later
 	}
+	check := func(changes map[string]any, reason verify.Reason, want int) {
+		t.Helper()
+		asked = 0
+		if d := f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, changes)); d.Reason != reason || asked != want {
+			t.Errorf("with %v: %v, asked %d times; want %v, %d", changes, d.Reason, asked, reason, want)
+		}
+	}
+	check(nil, verify.ReasonOK, 0)
 	f.signer.Kid = "k2"
-	d := f.decide(t, new(Decision), "GET api.test /", "Authorization: Bearer "+f.token(t, nil))
-	if d.Reason != verify.ReasonUnknownKey || len(f.hints) != 1 || f.hints[0] != f.issuer {
-		t.Errorf("unknown kid: %v, hints %v", d.Reason, f.hints)
+	for _, r := range []verify.Reason{verify.ReasonUnknownKey, verify.ReasonKeysUnavailable, verify.ReasonVerificationBusy} {
+		answer = r
+		check(nil, r, 1)
 	}
-	f.gate.Hint = nil
-	if d = f.decide(t, d, "GET api.test /", "Authorization: Bearer "+f.token(t, nil)); d.Reason != verify.ReasonUnknownKey {
-		t.Errorf("without a Hint: %v", d.Reason)
+	for name, v := range map[string]any{
+		"aud": "another", "exp": now - 1000, "nbf": now + 1000, "iss": "https://evil.test", "iat": now + 1000,
+	} {
+		reason := verify.ReasonUnknownKey
+		if name == "iss" {
+			reason = verify.ReasonUnverified
+		}
+		check(map[string]any{name: v}, reason, 0)
 	}
+	// The second look is at a later time, and is the last.
+	answer, later = verify.ReasonOK, now+10_000
+	check(nil, verify.ReasonUnverified, 1)
+	f.issuer.Keys.Store(verify.NewKeySet(nil))
+	later = now
+	check(nil, verify.ReasonOK, 1)
+	f.issuer.Keys.Store(verify.NewKeySet(nil))
+	f.gate.Refresh = func(*verify.Issuer, *jose.Header, netip.Addr) (verify.Reason, int64) {
+		asked++
+		return verify.ReasonOK, now
+	}
+	check(nil, verify.ReasonUnknownKey, 1)
+	f.gate.Refresh = nil
+	check(nil, verify.ReasonUnknownKey, 0)
 }
 
 // An error can never end as a reason that lets the request pass.

@@ -127,6 +127,11 @@ func (m *Metrics) Verified(cached bool) {
 	}
 }
 
+// KeyWaits counts n tokens with an unknown key by what became of them; answer is one of a fixed list.
+func (m *Metrics) KeyWaits(answer string, n int) {
+	m.set.GetOrCreateCounter("sallyport_keyset_unknown_kid_total{answer=" + Label(answer) + "}").Add(n)
+}
+
 // A Sight is what the claim cache had of a request's token.
 type Sight uint8
 

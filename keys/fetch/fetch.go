@@ -66,10 +66,14 @@ type Source struct {
 	interner *keys.Interner
 	store    verify.KeyStore
 	hint     chan struct{}
+	missing  missingKeys
 
 	fetches, failures atomic.Uint64
 
 	mu          sync.Mutex // guards what follows
+	present     *round     // those who wait for the fetch that is under way, or was the last
+	next        *round     // those who wait for the next one that begins
+	failing     bool       // the last fetch failed
 	lastGood    time.Time
 	lastError   string
 	skipped     int
@@ -100,7 +104,7 @@ func New(cfg Config, log *slog.Logger) (*Source, error) {
 	case cfg.MaxBytes <= 0:
 		return nil, fmt.Errorf("fetch: issuer %q: no bound for the size of a document", cfg.Issuer)
 	}
-	s := &Source{cfg: cfg, log: log, interner: keys.NewInterner(), hint: make(chan struct{}, 1)}
+	s := &Source{cfg: cfg, log: log, interner: keys.NewInterner(), hint: make(chan struct{}, 1), present: newRound(), next: newRound()}
 	s.client, s.learned = newClient(cfg, false), newClient(cfg, true)
 	first := cfg.JWKSURI
 	if cfg.Discovery != "" {
@@ -157,7 +161,10 @@ func (s *Source) Run(ctx context.Context) error {
 		case <-s.hint:
 		default:
 		}
+		s.begin()
+		began := time.Now()
 		next, err := s.refresh(ctx)
+		s.end(err)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -168,18 +175,18 @@ func (s *Source) Run(ctx context.Context) error {
 		} else {
 			backoff = firstBackoff
 		}
-		if err := s.wait(ctx, jitter(next), err != nil); err != nil {
+		if err := s.wait(ctx, jitter(next), began, err != nil); err != nil {
 			return err
 		}
 	}
 }
 
-// wait sleeps for d, or until a hint, which is heard MinHintInterval after the last fetch at the earliest. While fetches
+// wait sleeps for d, or until a hint, which is heard MinHintInterval after the last fetch began at the earliest. While fetches
 // fail, hints change nothing: the back-off stands, and the try that ends it answers them.
-func (s *Source) wait(ctx context.Context, d time.Duration, failing bool) error {
+func (s *Source) wait(ctx context.Context, d time.Duration, began time.Time, failing bool) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	earliest := time.NewTimer(s.cfg.MinHintInterval)
+	earliest := time.NewTimer(s.cfg.MinHintInterval - time.Since(began))
 	defer earliest.Stop()
 	select {
 	case <-ctx.Done():

@@ -3,15 +3,15 @@
 //
 //   TOKENS       signed with the first key, TOKENS_NEXT with the second
 //   REFRESH      how long the proxy may not notice: the issuer's refresh_interval
-//   LEAD         how long a key is published before it signs. Default a bit more than REFRESH, as providers do. LEAD=0s is the
-//                hard case: only by fetching at once, and letting the first users wait for it, can a proxy refuse nobody
+//   LEAD         how long a key is published before it signs. Default 0s, the hard case: only by fetching at once, and letting the
+//                first users wait for it, can a proxy refuse nobody
 import { ask, control, controlled, env, number, phaseOf, random, seconds, settings, shape, thresholds, tokens, tokensOf } from './lib.js';
 
 const next = tokensOf('TOKENS_NEXT', true);
 const rate = number('RATE', 200);
 const each = seconds(env('DURATION', '30s')) / 3;
 const refresh = seconds(env('REFRESH', '10s')) + 3;
-const lead = seconds(env('LEAD', `${refresh}s`));
+const lead = seconds(env('LEAD', '0s'));
 const first = Math.max(each, lead + 1);
 const phases = [
   { name: 'first', rate, seconds: first },

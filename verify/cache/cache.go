@@ -10,22 +10,21 @@
 package cache
 
 import (
-	"bytes"
 	"hash/maphash"
-	"math/bits"
 	"reflect"
 	"sync/atomic"
 )
 
-// ways is how many entries share one set: four slots are one cache line.
-const ways = 4
+// ways is how many entries share one set, which is one cache line.
+const ways = 5
 
-// bytesPerSlot is how many bytes of the budget stand behind one slot. The smallest entry is a little larger, so that the budget
-// is spent before the table is full, and with tokens of 700 octets when a third of it is.
-const bytesPerSlot = 512
+// bytesPerSlot is how many bytes of the budget stand behind one slot. With tokens of 700 octets and their claims the budget is
+// spent when two thirds of the table are full; of entries that are smaller than this all slots take less than the budget. More
+// slots would be more lines of memory for the same entries, and so more misses.
+const bytesPerSlot = 1024
 
-// slotBytes is what a slot itself takes.
-const slotBytes = 16
+// setBytes is what a set itself takes.
+const setBytes = 64
 
 // MinBytes is the smallest budget that makes sense.
 const MinBytes = 64 << 10
@@ -33,17 +32,18 @@ const MinBytes = 64 << 10
 // maxShare is the part of the budget that one entry may take.
 const maxShare = 4
 
-type slot[V any] struct {
-	tag   atomic.Uint64 // hash of entry, so that a wrong way costs no look at its entry; may lag behind entry for a moment
-	entry atomic.Pointer[Entry[V]]
+// set is a slot for each way, with what is at the same index of both.
+type set[V any] struct {
+	entry [ways]atomic.Pointer[Entry[V]]
+	tag   [ways]atomic.Uint32 // tagOf the entry, so that a wrong way costs no look at it; may lag behind entry for a moment
 }
 
-type set[V any] [ways]slot[V]
+// tagOf returns 32 bits of hash that are as random among the entries of one set as among all.
+func tagOf(hash uint64) uint32 { return uint32(hash ^ hash>>32) }
 
 // Cache is safe for concurrent use. A nil *Cache is a cache that is switched off: Get finds nothing, Put keeps nothing.
 type Cache[V any] struct {
 	seed   maphash.Seed
-	mask   uint64 // number of sets − 1
 	sets   []set[V]
 	max    int64 // bytes of all entries together
 	header int64 // bytes of an Entry without its octets
@@ -63,10 +63,10 @@ func New[V any](size int64) *Cache[V] {
 		return nil
 	}
 	size = max(size, MinBytes)
-	sets := uint64(1) << bits.Len64(uint64(size/bytesPerSlot/ways)-1)
+	sets := size / bytesPerSlot / ways
 	return &Cache[V]{
-		seed: maphash.MakeSeed(), mask: sets - 1, sets: make([]set[V], sets),
-		max: size - int64(sets)*ways*slotBytes, header: int64(reflect.TypeFor[Entry[V]]().Size()),
+		seed: maphash.MakeSeed(), sets: make([]set[V], sets),
+		max: size - sets*setBytes, header: int64(reflect.TypeFor[Entry[V]]().Size()),
 	}
 }
 
@@ -79,9 +79,10 @@ func (c *Cache[V]) Hash(token []byte) uint64 {
 }
 
 // second is the set that takes what the first has no room for.
-func (c *Cache[V]) second(hash uint64) *set[V] { return &c.sets[hash>>32&c.mask] }
+func (c *Cache[V]) second(hash uint64) *set[V] { return c.first(hash << 32) }
 
-func (c *Cache[V]) first(hash uint64) *set[V] { return &c.sets[hash&c.mask] }
+// first is where an entry is looked for first: at hash's upper half, as a fraction of all sets.
+func (c *Cache[V]) first(hash uint64) *set[V] { return &c.sets[hash>>32*uint64(len(c.sets))>>32] }
 
 // Get returns the entry of token, whose Hash is hash, or nil. The whole token is compared.
 func (c *Cache[V]) Get(hash uint64, token []byte) *Entry[V] {
@@ -95,13 +96,13 @@ func (c *Cache[V]) Get(hash uint64, token []byte) *Entry[V] {
 }
 
 func (s *set[V]) find(hash uint64, token []byte) *Entry[V] {
-	for i := range s {
-		if s[i].tag.Load() != hash {
+	for i := range s.tag {
+		if s.tag[i].Load() != tagOf(hash) {
 			continue
 		}
-		if e := s[i].entry.Load(); e != nil && e.hash == hash && bytes.Equal(e.token, token) {
-			if !e.recent.Load() {
-				e.recent.Store(true)
+		if e := s.entry[i].Load(); e != nil && e.is(hash, token) {
+			if e.recent.Load() == 0 {
+				e.recent.Store(1)
 			}
 			return e
 		}
@@ -112,7 +113,7 @@ func (s *set[V]) find(hash uint64, token []byte) *Entry[V] {
 // Put adds e, making room by the clock. now, in Unix seconds, tells it which entries have expired. An entry that is there
 // already stays; one that would take more than a quarter of the cache is not kept.
 func (c *Cache[V]) Put(e *Entry[V], now int64) {
-	if c == nil || c.size(e) > c.max/maxShare || c.Get(e.hash, e.token) != nil {
+	if c == nil || c.size(e) > c.max/maxShare || c.Get(e.hash, e.first(int(e.token))) != nil {
 		return
 	}
 	c.used.Add(c.size(e))
@@ -143,20 +144,23 @@ func (c *Cache[V]) place(e *Entry[V], now int64) bool {
 		}
 	}
 	for _, s := range both {
-		for i := range s {
-			if c.move(s, i, now) && c.swap(&s[i], nil, e) {
+		for i := range s.entry {
+			if c.move(s, i, now) && c.swap(s, i, nil, e) {
 				return true
 			}
 		}
 	}
-	for range 2 {
-		for _, s := range both {
-			for i := range s {
-				old := s[i].entry.Load()
-				if old != nil && old.recent.Swap(false) {
-					continue // a second chance
+	// The table is full here. As long as there are others, no entry goes that was used of late; the hand moves, so that they age.
+	c.tick(now)
+	for round := range 2 {
+		for k := range uint64(ways) {
+			for _, s := range both {
+				i := int((e.hash%ways + k) % ways) // not always the same one first, which would be the newest
+				old := s.entry[i].Load()
+				if round == 0 && old != nil && old.recent.Load() != 0 {
+					continue
 				}
-				if c.swap(&s[i], old, e) {
+				if c.swap(s, i, old, e) {
 					if old != nil {
 						c.evicted.Add(1)
 					}
@@ -169,8 +173,8 @@ func (c *Cache[V]) place(e *Entry[V], now int64) bool {
 }
 
 func (c *Cache[V]) placeFree(s *set[V], e *Entry[V], now int64) bool {
-	for i := range s {
-		if old := s[i].entry.Load(); (old == nil || old.Expiry <= now) && c.swap(&s[i], old, e) {
+	for i := range s.entry {
+		if old := s.entry[i].Load(); (old == nil || old.Expiry <= now) && c.swap(s, i, old, e) {
 			return true
 		}
 	}
@@ -179,7 +183,7 @@ func (c *Cache[V]) placeFree(s *set[V], e *Entry[V], now int64) bool {
 
 // move takes the entry in way i of s to its other set, where it stands before it leaves here, so that no Get misses it.
 func (c *Cache[V]) move(s *set[V], i int, now int64) bool {
-	old := s[i].entry.Load()
+	old := s.entry[i].Load()
 	if old == nil {
 		return true
 	}
@@ -197,7 +201,7 @@ func (c *Cache[V]) move(s *set[V], i int, now int64) bool {
 		c.gone(old)
 		return false
 	}
-	if c.swap(&s[i], old, nil) {
+	if c.swap(s, i, old, nil) {
 		return true
 	}
 	return false // somebody else took it out of here; it lives on over there
@@ -205,20 +209,20 @@ func (c *Cache[V]) move(s *set[V], i int, now int64) bool {
 
 // swap replaces old by e, either of which may be nil, and takes old off the books. The tag follows; it is set again until it
 // fits, since another writer may have come between.
-func (c *Cache[V]) swap(s *slot[V], old, e *Entry[V]) bool {
-	if !s.entry.CompareAndSwap(old, e) {
+func (c *Cache[V]) swap(s *set[V], i int, old, e *Entry[V]) bool {
+	if !s.entry[i].CompareAndSwap(old, e) {
 		return false
 	}
 	if old != nil {
 		c.gone(old)
 	}
 	for cur := e; ; {
-		var tag uint64
+		var tag uint32
 		if cur != nil {
-			tag = cur.hash
+			tag = tagOf(cur.hash)
 		}
-		s.tag.Store(tag)
-		next := s.entry.Load()
+		s.tag[i].Store(tag)
+		next := s.entry[i].Load()
 		if next == cur {
 			return true
 		}
@@ -235,12 +239,12 @@ func (c *Cache[V]) gone(e *Entry[V]) {
 // tick moves the clock hand by one slot.
 func (c *Cache[V]) tick(now int64) {
 	at := c.hand.Add(1)
-	s := &c.sets[at/ways&c.mask][at%ways]
-	e := s.entry.Load()
-	if e == nil || (e.Expiry > now && e.recent.Swap(false)) {
+	s, i := &c.sets[at/ways%uint64(len(c.sets))], int(at%ways)
+	e := s.entry[i].Load()
+	if e == nil || (e.Expiry > now && e.recent.Swap(0) != 0) {
 		return
 	}
-	if c.swap(s, e, nil) {
+	if c.swap(s, i, e, nil) {
 		c.evicted.Add(1)
 	}
 }
@@ -251,9 +255,9 @@ func (c *Cache[V]) Remove(e *Entry[V]) {
 		return
 	}
 	for _, s := range [2]*set[V]{c.first(e.hash), c.second(e.hash)} {
-		for i := range s {
-			if s[i].entry.Load() == e {
-				c.swap(&s[i], e, nil)
+		for i := range s.entry {
+			if s.entry[i].Load() == e {
+				c.swap(s, i, e, nil)
 			}
 		}
 	}
@@ -271,6 +275,6 @@ func (c *Cache[V]) Stats() Stats {
 	if c == nil {
 		return Stats{}
 	}
-	table := int64(len(c.sets)) * ways * slotBytes
+	table := int64(len(c.sets)) * setBytes
 	return Stats{Bytes: c.used.Load() + table, MaxBytes: c.max + table, Entries: c.entries.Load(), Evicted: c.evicted.Load()}
 }

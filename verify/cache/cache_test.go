@@ -102,13 +102,13 @@ func checkBooks(t *testing.T, c *Cache[int]) {
 	t.Helper()
 	var bytes, entries int64
 	for i := range c.sets {
-		for j := range c.sets[i] {
-			s := &c.sets[i][j]
-			e := s.entry.Load()
+		for j := range ways {
+			s := &c.sets[i]
+			e := s.entry[j].Load()
 			if e == nil {
 				continue
 			}
-			if s.tag.Load() != e.hash {
+			if s.tag[j].Load() != tagOf(e.hash) {
 				t.Errorf("slot %d/%d has the tag of another entry", i, j)
 			}
 			bytes += c.size(e)
@@ -145,29 +145,68 @@ func TestAllThatFitIsThere(t *testing.T) {
 	checkBooks(t, c)
 }
 
-// What is used again and again stays, however many tokens come once.
+// What is used again and again stays, however many tokens come once; whether their octets fill the budget first or their number
+// the table.
 func TestClockKeepsWhatIsUsed(t *testing.T) {
-	c := New[int](1 << 20)
-	const hot = 50
-	for i := range hot {
-		put(c, fmt.Sprintf("hot-%d", i), i, later, 0)
-	}
-	lost := 0
-	for i := range 20_000 {
-		put(c, fmt.Sprintf("cold-%d-%0700d", i, 0), i, later, 0)
-		name := fmt.Sprintf("hot-%d", i%hot)
-		if get(c, name) == nil {
-			lost++
-			put(c, name, 0, later, 0)
+	for _, length := range []int{700, 2000} {
+		c := New[int](1 << 20)
+		const hot = 50
+		for i := range hot {
+			put(c, fmt.Sprintf("hot-%d", i), i, later, 0)
 		}
+		lost := 0
+		for i := range 20_000 {
+			put(c, fmt.Sprintf("cold-%d-%0*d", i, length, 0), i, later, 0)
+			name := fmt.Sprintf("hot-%d", i%hot)
+			if get(c, name) == nil {
+				lost++
+				put(c, name, 0, later, 0)
+			}
+		}
+		if lost > 20 {
+			t.Errorf("hot tokens were lost %d times in 20000 look-ups, cold ones being of %d octets", lost, length)
+		}
+		if c.Stats().Evicted == 0 {
+			t.Error("nothing was evicted: the test shows nothing")
+		}
+		checkBooks(t, c)
 	}
-	if lost > 20 {
-		t.Errorf("hot tokens were lost %d times in 20000 look-ups", lost)
+}
+
+// However small the tokens are, nearly all of the table is used.
+func TestSmallTokensFillTheTable(t *testing.T) {
+	c := New[int](1 << 20)
+	slots := len(c.sets) * ways
+	for i := range 4 * slots {
+		put(c, fmt.Sprint("small-", i), i, later, 0)
 	}
-	if c.Stats().Evicted == 0 {
-		t.Error("nothing was evicted: the test shows nothing")
+	if got := c.Stats().Entries; got < int64(slots)*85/100 {
+		t.Errorf("%d entries in %d slots", got, slots)
 	}
 	checkBooks(t, c)
+}
+
+// An entry has all the octets that were asked for, of which the token is one part and the room another, be they behind it or apart.
+func TestEntryOctets(t *testing.T) {
+	for _, n := range []int{0, 1, 511, 512, 513, 640, 1000, 1024, 3072, 3073, 20_000} {
+		for _, room := range []int{0, 1, 300} {
+			token := []byte(strings.Repeat("t", n))
+			e := NewEntry[[3]*int](7, token, room, later)
+			got := e.Room()
+			if len(got) != room || cap(got) != room || int(e.octets) < n+room {
+				t.Errorf("token of %d, room of %d: room %d, capacity %d, octets %d", n, room, len(got), cap(got), e.octets)
+			}
+			for i := range got {
+				got[i] = 'r'
+			}
+			if !e.is(7, token) || e.is(8, token) || e.is(7, append(token, 'r')) || n > 0 && e.is(7, token[1:]) {
+				t.Errorf("token of %d, room of %d: the entry is not this token's alone", n, room)
+			}
+			if e.Value != [3]*int{} {
+				t.Errorf("token of %d, room of %d: the octets overlap the value", n, room)
+			}
+		}
+	}
 }
 
 func TestExpiredEntriesGoFirst(t *testing.T) {

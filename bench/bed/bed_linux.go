@@ -91,6 +91,7 @@ size = %q
 type Proxy struct {
 	*proc.Process
 	Load  *load.Load
+	CPU   int
 	Admin string // host:port of sallyport's admin listener, "" for none
 }
 
@@ -142,7 +143,7 @@ func (b *Bed) Sallyport(binary string, opt Options) (*Proxy, error) {
 
 // start starts a proxy between two free ports, and connects to it.
 func (b *Bed) start(n int, command func(address, upstream string) (argv []string, err error)) (_ *Proxy, err error) {
-	p := new(Proxy)
+	p := &Proxy{CPU: b.measured}
 	defer func() {
 		if err != nil {
 			p.Close()

@@ -85,6 +85,11 @@ func run(opt options) error {
 	var columns []column
 	for i, s := range subjects {
 		fmt.Fprintf(os.Stderr, "profile: %d/%d %s\n", i+1, len(subjects), s.name)
+		for _, other := range subjects[i:] { // or they would close their idle connections
+			if _, err := other.proxy.Load.Run(tokens); err != nil {
+				return fmt.Errorf("%s: %w", other.name, err)
+			}
+		}
 		c, err := s.profile(opt)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
@@ -152,17 +157,21 @@ func (s *subject) profile(opt options) (*column, error) {
 		return nil, nil
 	}
 	data := base + ".perf"
+	// The whole CPU, since perf loses threads of a process that is running. Without root it needs kernel.perf_event_paranoid = 0.
 	err := s.loaded(func() error {
-		return command("perf", "record", "-q", "-g", "-F", strconv.Itoa(frequency), "-o", data, "-p", strconv.Itoa(s.proxy.Pid()), "--", "sleep", seconds)
+		return command("perf", "record", "-q", "-g", "-F", strconv.Itoa(frequency), "-o", data, "-C", strconv.Itoa(s.proxy.CPU), "--", "sleep", seconds)
 	})
 	if err != nil {
 		return nil, err
 	}
-	text, err := exec.Command("perf", "script", "-i", data, "-F", "ip,sym,dso").Output()
+	text, err := exec.Command("perf", "script", "-i", data, "--pid", strconv.Itoa(s.proxy.Pid()), "-F", "ip,sym,dso").Output()
 	if err != nil {
 		return nil, fmt.Errorf("profile: cannot read %s: %w", data, err)
 	}
 	p, err := takeParts(bytes.NewReader(text))
+	if least := frequency * int(opt.length/time.Second) / 4; err == nil && p.total < least {
+		err = fmt.Errorf("profile: perf took %d samples, and %d at least were expected", p.total, least)
+	}
 	return &column{s.name, s.cost, p}, err
 }
 

@@ -105,11 +105,11 @@ func verifyCurves() []Curve {
 			return Point{Run: w.run()}, nil
 		}}
 	}
-	// The token, the issuer or the slot of the cache, and the entry or the key: what else there is of each is looked at together.
+	// The token and the issuer or key it names, by a map; of a cached one also slot and entry, and each issuer has its own set of keys.
 	issuers := func(n int) (int, int) { return n, 1 }
 	keys := func(n int) (int, int) { return 1, n }
 	return []Curve{
-		make("issuers/cached", "issuers", 3, jose.HS256, true, issuers),
+		make("issuers/cached", "issuers", 6, jose.HS256, true, issuers),
 		make("issuers/never-seen-hs256", "issuers", 3, jose.HS256, false, issuers),
 		make("keys/cached", "of one issuer", 3, jose.HS256, true, keys),
 		make("keys/never-seen-hs256", "of one issuer", 3, jose.HS256, false, keys),

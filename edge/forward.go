@@ -154,6 +154,9 @@ func (x *exchange) respond(ctx *fasthttp.RequestCtx) {
 	resp.SetStatusCode(x.up.Status)
 	x.copyFields(resp)
 	resp.Header.SetCanonical(requestIDName, x.requestID())
+	if !x.up.RequestDone() {
+		ctx.SetConnectionClose() // an early answer: what is left of the body is not read
+	}
 	length := x.up.BodyLength()
 	if x.up.HEAD || x.up.Status == fasthttp.StatusNotModified {
 		resp.SkipBody = true
@@ -162,9 +165,6 @@ func (x *exchange) respond(ctx *fasthttp.RequestCtx) {
 		}
 		x.closeUpstream(true)
 		return
-	}
-	if !x.up.RequestDone() {
-		ctx.SetConnectionClose() // an early answer: what is left of the body is not read
 	}
 	if body, ok := x.up.Buffered(); ok {
 		x.bytesOut = int64(len(body))

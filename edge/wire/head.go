@@ -21,7 +21,6 @@ type Head struct {
 	codings  int // Transfer-Encoding fields
 	expect   bool
 	close    bool // Connection has this option
-	keep     bool // Connection has the option keep-alive
 }
 
 // A Field is one field line: a name that is a token, and a value without control characters but tabs.
@@ -226,7 +225,7 @@ func (h *Head) field(line []byte) *Error {
 	return nil
 }
 
-// connection notes the options that decide whether the connection is kept (RFC 9112, 9.3).
+// connection notes whether the client closes the connection. That it keeps one of HTTP/1.0 is not for a proxy to hear (RFC 9112, 9.3).
 func (h *Head) connection(value []byte) {
 	for len(value) > 0 {
 		option := value
@@ -237,7 +236,6 @@ func (h *Head) connection(value []byte) {
 		}
 		option = trim(option)
 		h.close = h.close || equalFold(option, "close")
-		h.keep = h.keep || equalFold(option, "keep-alive")
 	}
 }
 
@@ -248,11 +246,8 @@ func (h *Head) appendTold(dst []byte) []byte {
 	dst = append(dst, " / HTTP/1."...)
 	dst = append(dst, '0'+h.minor)
 	dst = append(dst, "\r\nHost: a\r\n"...)
-	switch {
-	case h.close:
+	if h.close {
 		dst = append(dst, "Connection: close\r\n"...)
-	case h.keep && h.minor == 0:
-		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
 	if h.expect {
 		dst = append(dst, "Expect: 100-continue\r\n"...)

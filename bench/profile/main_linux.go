@@ -140,6 +140,11 @@ func (s *subject) profile(opt options) (*column, error) {
 	base := filepath.Join(opt.out, s.name)
 	seconds := strconv.Itoa(max(1, int(opt.length/time.Second)))
 	if s.proxy.Admin != "" {
+		for range 2 { // what was allocated before shows in profiles after two collections
+			if err := fetch(os.DevNull, "http://"+s.proxy.Admin+"/debug/pprof/heap?gc=1", 0); err != nil {
+				return nil, err
+			}
+		}
 		for _, what := range []string{"profile", "allocs"} {
 			path := base + "." + what + ".pb.gz"
 			if err := s.loaded(func() error {

@@ -175,7 +175,6 @@ func tokenCurves() []Curve {
 
 // A sigStore holds the signatures of tokens that differ in one number, so that a million of them take 43 MB.
 type sigStore struct {
-	w    *world
 	key  *demo.Signer
 	sigs [][43]byte
 	at   int // where the number stands in the token, 12 octets of base64url

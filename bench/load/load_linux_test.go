@@ -61,6 +61,26 @@ func newLoad(t *testing.T, change func(b []byte) []byte) *Load {
 	return l
 }
 
+// Clients that are not used send nothing, and stay open.
+func TestUse(t *testing.T) {
+	l := newLoad(t, func(b []byte) []byte { return b })
+	l.Use(1, 3)
+	idle := []int{l.clients[0].fd, l.clients[3].fd}
+	for _, c := range []*conn{l.clients[0], l.clients[3]} {
+		c.fd = -1 // a write would fail
+	}
+	if _, err := l.Run(100); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []*conn{l.clients[0], l.clients[3]} {
+		c.fd = idle[i]
+	}
+	l.Use(0, 4)
+	if _, err := l.Run(100); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRun(t *testing.T) {
 	l := newLoad(t, func(b []byte) []byte { return b })
 	for _, n := range []int{1, 3, 4, 500} {

@@ -14,7 +14,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures soak load peers clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures profile scale soak load peers clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -71,6 +71,13 @@ soak: ## ten million valid and forged tokens through cache and pool, the verdict
 figures: build ## how fast it is, each figure with its interval and goal, and a picture; bench/results has earlier ones
 	@mkdir -p bench/out
 	$(GO) run ./bench/figures -plot bench/out/figures.svg
+
+profile: build ## where CPU time and allocations of the steady path go; leaves profiles in bench/out. bench/RESULTS.md explains
+	$(GO) run ./bench/profile
+
+RUN ?=
+scale: build ## cost as work grows, RUN=regexp for some of the curves; leaves bench/results/scale.csv and .svg
+	$(GO) run ./bench/scale -run '$(RUN)'
 
 load: build $(if $(filter saturation latency,$(SCENARIO)),,$(K6)) ## SCENARIO=name (smoke): k6 or wrk against a proxy with all it needs; see README
 	$(GO) build -o bin/loadtest ./loadtest/run

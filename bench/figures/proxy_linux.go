@@ -2,21 +2,15 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"time"
 
-	"sallyport/bench/corpus"
-	"sallyport/bench/load"
+	"sallyport/bench/bed"
 	"sallyport/bench/proc"
 	"sallyport/verify/jose"
 )
 
-const (
-	// proxyTokens is how many different tokens take turns; one short run sends each once.
-	proxyTokens = 5000
-	proxyConns  = 32
-)
+// proxyTokens is how many different tokens take turns; one short run sends each once.
+const proxyTokens = 5000
 
 func reexec() { proc.Main() }
 
@@ -24,26 +18,20 @@ func reexec() { proc.Main() }
 // GOMAXPROCS=1, load and upstream share the other one, and the time is that of the process's own CPU clock.
 func proxyFigures() []Figure {
 	return []Figure{
-		proxyFigure("hs256-audit-on", AtMost(1.4), proxyOptions{alg: jose.HS256, audit: true}),
-		proxyFigure("rs256-never-seen", AtMost(1.6), proxyOptions{alg: jose.RS256, neverSeen: true}),
-		proxyFigure("es256-never-seen", AtMost(1.7), proxyOptions{alg: jose.ES256, neverSeen: true}),
-		proxyFigure("rs256-cached-audit-off", AtMost(1.15), proxyOptions{alg: jose.RS256}),
-		proxyFigure("rs256-cached-audit-on", AtMost(1.25), proxyOptions{alg: jose.RS256, audit: true}),
+		proxyFigure("hs256-audit-on", AtMost(1.4), jose.HS256, bed.Options{Audit: true}),
+		proxyFigure("rs256-never-seen", AtMost(1.6), jose.RS256, bed.Options{NeverSeen: true}),
+		proxyFigure("es256-never-seen", AtMost(1.7), jose.ES256, bed.Options{NeverSeen: true}),
+		proxyFigure("rs256-cached-audit-off", AtMost(1.15), jose.RS256, bed.Options{}),
+		proxyFigure("rs256-cached-audit-on", AtMost(1.25), jose.RS256, bed.Options{Audit: true}),
 	}
 }
 
 // proxyFigure makes one of them. With -against it compares with another build of sallyport instead, and has no goal.
-func proxyFigure(name string, goal Goal, opt proxyOptions) Figure {
+func proxyFigure(name string, goal Goal, alg jose.Alg, opt bed.Options) Figure {
 	return Figure{
 		Name: "proxy/" + name + "/cpu-vs-bare", Against: "proxy/" + name + "/cpu-vs-other",
-		Goal: goal, Lacks: twoCPUs, Ratio: cpuRatio(opt),
+		Goal: goal, Lacks: twoCPUs, Ratio: cpuRatio(alg, opt),
 	}
-}
-
-type proxyOptions struct {
-	alg       jose.Alg
-	audit     bool
-	neverSeen bool // the claim cache is off; else all tokens fit into it, and have been seen after the first turn
 }
 
 // twoCPUs says what is wrong when proxy and load cannot have a CPU each.
@@ -66,168 +54,50 @@ func pinTo(i int) (undo func(), err error) {
 	return proc.Pin(cpus[i])
 }
 
-func cpuRatio(opt proxyOptions) func(*Env) (Pair, error) {
+func cpuRatio(alg jose.Alg, opt bed.Options) func(*Env) (Pair, error) {
 	return func(env *Env) (p Pair, err error) {
-		b := &bed{env: env}
+		b, err := bed.New(env.Dir, alg, proxyTokens)
+		if err != nil {
+			return p, err
+		}
 		defer func() {
 			if err != nil {
 				p.close()
-				b.close()
+				b.Close()
 			}
 		}()
-		if err = b.start(opt.alg); err != nil {
+		sallyport := func(binary string) (*bed.Proxy, error) { return b.Sallyport(binary, opt) }
+		if p.Num, err = proxyArm(sallyport, env.Sallyport); err != nil {
 			return p, err
 		}
-		if p.Num, err = b.sallyport(env.Sallyport, opt); err != nil {
-			return p, err
-		}
-		other := b.bare
+		start, other := b.Bare, filepath.Join(env.Tools, "bare")
 		if env.Against != "" {
-			other = func() (Arm, error) { return b.sallyport(env.Against, opt) }
+			start, other = sallyport, env.Against
 		}
-		if p.Den, err = other(); err != nil {
+		if p.Den, err = proxyArm(start, other); err != nil {
 			return p, err
 		}
-		if p.Twin, err = other(); err != nil {
+		if p.Twin, err = proxyArm(start, other); err != nil {
 			return p, err
 		}
 		stop := p.Num.Close
-		p.Num.Close = func() { stop(); b.close() }
+		p.Num.Close = func() { stop(); b.Close() }
 		return p, nil
 	}
 }
 
-// A bed is what the arms share: the requests and the CPUs.
-type bed struct {
-	env      *Env
-	measured int // CPU of the proxies
-	corpus   *corpus.Corpus
-	requests [][]byte
-	unpin    func()
-}
-
-func (b *bed) start(alg jose.Alg) error {
-	measured, rest, err := proc.Split()
+// proxyArm starts the proxy at path. A short run sends each token once; the cost is CPU time in nanoseconds for one request.
+func proxyArm(start func(path string) (*bed.Proxy, error), path string) (Arm, error) {
+	p, err := start(path)
 	if err != nil {
-		return err
-	}
-	b.measured = measured
-	if b.corpus, err = corpus.New(alg, proxyTokens, time.Now()); err != nil {
-		return err
-	}
-	b.requests = b.corpus.Requests()
-	b.unpin, err = proc.Pin(rest)
-	return err
-}
-
-func (b *bed) close() {
-	if b.unpin != nil {
-		b.unpin()
-	}
-}
-
-func (b *bed) bare() (Arm, error) {
-	return b.arm(func(address, upstream string) ([]string, error) {
-		return []string{filepath.Join(b.env.Tools, "bare"), "-listen", address, "-upstream", upstream}, nil
-	})
-}
-
-const proxyConfig = `
-[[listener]]
-address = %q
-max_connections = 1000
-max_requests_per_connection = 1000000000
-[[issuer]]
-issuer = %q
-audiences = [%q]
-algorithms = [%q]
-[[issuer.keys]]
-%s
-[[upstream]]
-name = "up"
-endpoints = [%q]
-[[route]]
-name = "orders"
-path = "/api/orders/*"
-require.scopes = ["orders.read"]
-claim_headers = { X-User = "sub", X-Roles = "roles" }
-upstream = "up"
-[audit]
-output = %q
-[admin]
-address = ""
-[log]
-level = "warn"
-[cache]
-size = %q
-`
-
-// sallyport starts a build of sallyport with a config as somebody would write it: a scope, two claim headers, the audit log in a
-// file.
-func (b *bed) sallyport(binary string, opt proxyOptions) (Arm, error) {
-	return b.arm(func(address, upstream string) ([]string, error) {
-		dir, err := os.MkdirTemp(b.env.Dir, "sallyport-")
-		if err != nil {
-			return nil, err
-		}
-		key, err := b.corpus.WriteKey(dir)
-		if err != nil {
-			return nil, err
-		}
-		audit := "off"
-		if opt.audit {
-			audit = filepath.Join(dir, "audit.log")
-		}
-		cache := "64MiB"
-		if opt.neverSeen {
-			cache = "0"
-		}
-		config := fmt.Sprintf(proxyConfig, address, corpus.Issuer, corpus.Audience, opt.alg.String(), key, upstream, audit, cache)
-		path := filepath.Join(dir, "sallyport.toml")
-		return []string{binary, "serve", "-config", path}, os.WriteFile(path, []byte(config), 0o600)
-	})
-}
-
-// arm starts a proxy between two free ports, connects to it, and makes one short run a turn through all requests. The cost
-// is CPU time in nanoseconds for one request.
-func (b *bed) arm(command func(address, upstream string) (argv []string, err error)) (Arm, error) {
-	l, err := load.Listen()
-	if err != nil {
-		return Arm{}, err
-	}
-	address, err := proc.FreeAddress()
-	if err != nil {
-		l.Close()
-		return Arm{}, err
-	}
-	argv, err := command(address, l.Upstream())
-	if err != nil {
-		l.Close()
-		return Arm{}, err
-	}
-	p, err := proc.Start(b.measured, argv...)
-	if err == nil {
-		if err = p.WaitListening(address); err == nil {
-			err = l.Dial(address, proxyConns, b.requests)
-		}
-		if err != nil {
-			p.Stop()
-		}
-	}
-	if err != nil {
-		l.Close()
 		return Arm{}, err
 	}
 	run := func() (float64, error) {
-		before, err := p.CPUTime()
+		cost, err := p.Run(proxyTokens)
 		if err != nil {
-			return 0, err
+			err = fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
-		if _, err := l.Run(len(b.requests)); err != nil {
-			return 0, fmt.Errorf("%s: %w", filepath.Base(argv[0]), err)
-		}
-		after, err := p.CPUTime()
-		return float64(after-before) / float64(len(b.requests)), err
+		return cost, err
 	}
-	return Arm{Run: run, Close: func() { p.Stop(); l.Close() }}, nil
+	return Arm{Run: run, Close: p.Close}, nil
 }

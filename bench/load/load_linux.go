@@ -23,6 +23,7 @@ type Load struct {
 	upstream netip.AddrPort
 	conns    []*conn // by descriptor; nil where it is none of ours
 	clients  []*conn
+	using    []*conn // of clients, by Run
 	requests [][]byte
 	next     int // request to be sent next
 	silence  time.Duration
@@ -105,6 +106,7 @@ func (l *Load) Dial(address string, n int, requests [][]byte) error {
 			var c *conn
 			if c, err = l.add(fd); err == nil {
 				l.clients = append(l.clients, c)
+				l.using = l.clients
 			}
 		}
 		if err != nil {
@@ -145,13 +147,16 @@ func (l *Load) Close() {
 	}
 }
 
+// Use has Run send by the clients from number from up to number to alone, counted as they were dialled; the others stay open.
+func (l *Load) Use(from, to int) { l.using = l.clients[from:to] }
+
 // Run has the clients send n requests and waits for their responses, which must all be the upstream's. It returns how long
 // that took.
 func (l *Load) Run(n int) (time.Duration, error) {
 	start := time.Now()
 	left := n // responses to come
-	toSend := n - min(n, len(l.clients))
-	for _, c := range l.clients[:n-toSend] {
+	toSend := n - min(n, len(l.using))
+	for _, c := range l.using[:n-toSend] {
 		if err := l.send(c); err != nil {
 			return 0, err
 		}

@@ -132,6 +132,9 @@ func (p *Process) WaitListening(address string) error {
 	return fmt.Errorf("proc: %s does not listen on %s: %s", p.cmd.Args[3], address, p.stderr.String())
 }
 
+// Pid returns the process's number.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
 // Stop ends the process.
 func (p *Process) Stop() {
 	p.once.Do(func() {

@@ -173,7 +173,7 @@ func TestSum(t *testing.T) {
 						}
 					}
 					check(new(big.Int), new(big.Int))
-					for range 8 {
+					for range rounds {
 						s, k := samples[rng.IntN(len(samples))], samples[rng.IntN(len(samples))]
 						check(s, k)
 						check(s, s)

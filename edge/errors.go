@@ -59,6 +59,7 @@ var answers = [verify.NumReasons]answer{
 	verify.ReasonLifetime:         invalidToken("the access token lives too long"),
 	verify.ReasonClaim:            invalidToken("the access token lacks a required claim"),
 	verify.ReasonConfirmation:     invalidToken("the access token is bound to a key that was not proven"),
+	verify.ReasonRevoked:          invalidToken("the access token was revoked"),
 
 	verify.ReasonScope:      {status: 403, challenge: true, code: codeInsufficientScope, verdict: verdictDeny, text: "a required scope is missing"},
 	verify.ReasonRole:       {status: 403, challenge: true, code: codeInsufficientScope, verdict: verdictDeny, text: "a required role is missing"},

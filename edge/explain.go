@@ -49,6 +49,7 @@ var hints = [verify.NumReasons]string{
 	verify.ReasonLifetime:         "exp is further from iat than max_lifetime allows, or iat is missing",
 	verify.ReasonClaim:            "exp or a claim of required_claims is missing",
 	verify.ReasonConfirmation:     "the token is bound to a key (cnf): as a bearer token it must be refused",
+	verify.ReasonRevoked:          "a revocation rule names the token: `sallyport revoke list` shows the rules",
 	verify.ReasonScope:            "the token lacks a scope of the route's require.scopes",
 	verify.ReasonRole:             "the token has none of the route's require.roles; see the issuer's roles_claim",
 	verify.ReasonClaimValue:       "a claim does not have one of the values of the route's require.claims",

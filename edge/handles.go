@@ -28,6 +28,7 @@ type handles struct {
 	issuers   map[string]*issuerHandle // by issuer identifier
 	upstreams map[string]*upstreamHandle
 	engine    *engineHandle
+	revoked   *revokedHandle
 	wg        sync.WaitGroup
 }
 
@@ -53,6 +54,7 @@ type preparedHandles struct {
 	fresh     []*issuerHandle
 	freshUp   []*upstreamHandle
 	engine    *engineHandle
+	revoked   *revokedHandle // nil: revocation is off
 }
 
 func (h *handles) init() {
@@ -182,6 +184,9 @@ func (p *preparedHandles) abandon() {
 	for _, uh := range p.freshUp {
 		uh.pool.Close()
 	}
+	if p.revoked != nil && !p.revoked.kept {
+		p.revoked.store.Close()
+	}
 }
 
 // commit puts p in force, starts the new refresh loops, and returns what closes the handles no longer used; it is to be
@@ -190,6 +195,7 @@ func (h *handles) commit(p *preparedHandles) (retire func()) {
 	oldIssuers, oldUpstreams := h.issuers, h.upstreams
 	verify.SetTableBytes(int64(p.engine.poolCfg.KeyTables))
 	h.issuers, h.upstreams, h.engine = p.issuers, p.upstreams, p.engine
+	retireRevoked := h.commitRevoked(p.revoked)
 	for name, set := range p.static {
 		ih := h.issuers[name]
 		ih.store.Store(set)
@@ -216,6 +222,7 @@ func (h *handles) commit(p *preparedHandles) (retire func()) {
 				uh.pool.Close() // closes idle connections; those in use end with their exchange
 			}
 		}
+		retireRevoked()
 	}
 }
 
@@ -230,6 +237,7 @@ func (h *handles) closeAll() {
 	for _, uh := range h.upstreams {
 		uh.pool.Close()
 	}
+	h.commitRevoked(nil)()
 	h.wg.Wait()
 }
 

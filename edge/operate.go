@@ -95,7 +95,8 @@ type preparedAdmin struct {
 
 // prepareAdmin makes the admin listener's settings, token file included, and opens its socket where the address is a new
 // one. The present listener goes on until commitAdmin.
-func (s *Server) prepareAdmin(cfg config.Admin) (*preparedAdmin, error) {
+func (s *Server) prepareAdmin(all *config.Config, revoked *revokedHandle) (*preparedAdmin, error) {
+	cfg := all.Admin
 	next := &preparedAdmin{handle: &adminHandle{address: cfg.Address}}
 	if cfg.Address == "" {
 		return next, nil
@@ -106,6 +107,7 @@ func (s *Server) prepareAdmin(cfg config.Admin) (*preparedAdmin, error) {
 	}
 	next.opt = admin.Options{
 		Address: cfg.Address, Pprof: cfg.Pprof, Token: token, NotReady: s.notReady, Metrics: s.metrics.WritePrometheus,
+		Revocation: revoked.api(all, s.log),
 	}
 	if s.admin != nil && s.admin.address == cfg.Address {
 		next.handle = s.admin
@@ -240,6 +242,7 @@ func (s *Server) writeState(w io.Writer) {
 		return
 	}
 	st.engine.write(w)
+	st.revoked.write(w)
 	for _, name := range sortedKeys(st.issuers) {
 		ih, label := st.issuers[name], metrics.Label(name)
 		if ih.source == nil {

@@ -161,6 +161,9 @@ func (s *Server) apply(cfg *config.Config) (err error) {
 		return err
 	}
 	undo = append(undo, next.abandon)
+	if err := s.handles.prepareRevoked(next, cfg, s.log); err != nil {
+		return err
+	}
 	st, err := buildState(cfg, next, s)
 	if err != nil {
 		return err
@@ -181,7 +184,7 @@ func (s *Server) apply(cfg *config.Config) (err error) {
 	if newAudit != nil {
 		undo = append(undo, newAudit.stop)
 	}
-	newAdmin, err := s.prepareAdmin(cfg.Admin)
+	newAdmin, err := s.prepareAdmin(cfg, next.revoked)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type State struct {
 	issuers   map[string]*issuerHandle
 	upstreams map[string]*upstreamHandle
 	engine    *engineHandle
+	revoked   *revokedHandle // nil: off
 }
 
 // A routeState is what the proxy needs of a route beyond the decision.
@@ -47,13 +48,13 @@ type routeState struct {
 
 // buildState compiles cfg over the prepared handles. It starts nothing and changes nothing.
 func buildState(cfg *config.Config, h *preparedHandles, s *Server) (*State, error) {
-	st := &State{cfg: cfg, issuers: h.issuers, upstreams: h.upstreams, engine: h.engine}
+	st := &State{cfg: cfg, issuers: h.issuers, upstreams: h.upstreams, engine: h.engine, revoked: h.revoked}
 	byName, list, err := verifyIssuers(cfg, h)
 	if err != nil {
 		return nil, err
 	}
 	if st.gate.Verifier, err = verify.NewVerifier(list, verify.Options{
-		MaxTokenBytes: int(cfg.Limits.Token), Cache: h.engine.cache, Pool: h.engine.pool,
+		MaxTokenBytes: int(cfg.Limits.Token), Cache: h.engine.cache, Pool: h.engine.pool, Denylist: h.revoked.denylist(),
 	}); err != nil {
 		return nil, err
 	}

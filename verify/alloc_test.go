@@ -59,3 +59,33 @@ func TestHitAllocs(t *testing.T) {
 		t.Errorf("hit: %v allocations, want 0", got)
 	}
 }
+
+// Neither rules nor the look-up after a new one cost an allocation, be the token named or not.
+func TestDenylistAllocs(t *testing.T) {
+	w := newWorld(t, jose.HS256)
+	d := verify.NewDenylist()
+	v := w.withDenylist(t, verify.NewCache(1<<20), d)
+	raw := []byte(w.sign(t, jose.HS256, with(map[string]any{"sid": "s", "client_id": "c", "azp": "a", "roles": []any{"x", 1}})))
+	var tok verify.Token
+	for i, k := range []verify.RuleKind{verify.RuleJTI, verify.RuleSubject, verify.RuleSession, verify.RuleClient, verify.RuleKid} {
+		add(t, d, rule(i, k, "nobody"))
+	}
+	add(t, d, claimRule(10, "nobody", "roles"))
+	for n := 20; ; n++ {
+		err := v.Verify(&tok, raw, now, source)
+		want := error(verify.Err(verify.ReasonRevoked))
+		if n == 20 {
+			want = nil
+		}
+		if got := testing.AllocsPerRun(100, func() { err = v.Verify(&tok, raw, now, source) }); got != 0 || (err == nil) != (want == nil) {
+			t.Errorf("%v: %v allocations, want 0 and %v", err, got, want)
+		}
+		if got := testing.AllocsPerRun(100, func() { d.Passes(&tok, now) }); got != 0 {
+			t.Errorf("look-up: %v allocations, want 0", got)
+		}
+		if n == 21 {
+			return
+		}
+		add(t, d, rule(n, verify.RuleSubject, "alice"))
+	}
+}

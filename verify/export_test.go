@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 
 	"sallyport/verify/ecpub"
 	"sallyport/verify/edpub"
@@ -68,4 +69,37 @@ func (s heldScheme) verify(input, sig []byte) bool {
 	s.began <- struct{}{}
 	<-s.gate
 	return s.scheme.verify(input, sig)
+}
+
+// Passes is the look-up for a verified token without a mark.
+func (d *Denylist) Passes(t *Token, now int64) bool { return d.passes(t, nil, now) }
+
+// CheckTables reports what is wrong with the books of the tables.
+func (d *Denylist) CheckTables() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for at := range d.tables {
+		t := d.tables[at].Load()
+		if t == nil {
+			continue
+		}
+		used, dead := 0, 0
+		for i := range t.slots {
+			n := t.slots[i].node.Load()
+			if n == nil {
+				continue
+			}
+			used++
+			if n.spans.Load() == nil {
+				dead++
+			}
+			if t.find(t.slots[i].hash.Load(), n.scope, n.value) != n {
+				return fmt.Errorf("table %d: value %q cannot be found", at, n.value)
+			}
+		}
+		if used != d.used[at] || dead != d.dead[at] || 4*used > 3*len(t.slots) || 2*dead > used || len(t.slots) > 8*(used-dead)+8 {
+			return fmt.Errorf("table %d of %d: %d used, %d dead; noted are %d, %d", at, len(t.slots), used, dead, d.used[at], d.dead[at])
+		}
+	}
+	return nil
 }

@@ -38,6 +38,7 @@ const (
 	ReasonLifetime         // exp − iat is above max_lifetime
 	ReasonClaim            // a required claim is missing, or a registered one has the wrong type
 	ReasonConfirmation     // cnf: the token is bound to a key that was not proven
+	ReasonRevoked          // a rule of the Denylist names it
 
 	// What the route asks for: 403.
 	ReasonScope
@@ -76,7 +77,7 @@ var words = [NumReasons]string{
 	ReasonAlgorithm: "algorithm", ReasonUnverified: "unverified", ReasonUnknownKey: "unknown_key",
 	ReasonKeysUnavailable: "keys_unavailable", ReasonVerificationBusy: "verification_busy", ReasonSignature: "signature", ReasonType: "type",
 	ReasonIssuer: "issuer", ReasonAudience: "audience", ReasonExpired: "expired", ReasonNotYetValid: "not_yet_valid",
-	ReasonLifetime: "lifetime", ReasonClaim: "claim", ReasonConfirmation: "confirmation",
+	ReasonLifetime: "lifetime", ReasonClaim: "claim", ReasonConfirmation: "confirmation", ReasonRevoked: "revoked",
 	ReasonScope: "scope", ReasonRole: "role", ReasonClaimValue: "claim_value",
 	ReasonBadRequest: "bad_request", ReasonNoRoute: "no_route", ReasonMethod: "method",
 	ReasonNotImplemented: "not_implemented", ReasonHeaderTooLarge: "header_too_large", ReasonURITooLong: "uri_too_long",

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"sync/atomic"
+
 	"sallyport/verify/cache"
 	"sallyport/verify/claims"
 	"sallyport/verify/jose"
@@ -17,8 +19,9 @@ type Token struct {
 	key      *Key
 	verified bool
 	cached   bool
-	refused  Reason // why its issuer's policy refuses a verified token; 0: it does not
-	wrong    string // what is malformed; "": nothing
+	passed   *atomic.Uint64 // of its cache entry; nil: none
+	refused  Reason         // why its issuer's policy or a rule refuses a verified token; 0: neither does
+	wrong    string         // what is malformed; "": nothing
 
 	own     claims.Set
 	parser  claims.Parser
@@ -39,6 +42,7 @@ type Verified struct {
 	key    *Key
 	header jose.Header
 	set    claims.Set
+	passed atomic.Uint64 // the last epoch of a Denylist at which no rule named it
 }
 
 // signatureCheck is the part of a verification that costs much CPU, as the pool runs it.
@@ -96,7 +100,7 @@ func (t *Token) Reset() {
 
 // forget makes the token unverified.
 func (t *Token) forget() {
-	t.header, t.set, t.issuer, t.key, t.verified, t.cached, t.refused = jose.Header{}, nil, nil, nil, false, false, 0
+	t.header, t.set, t.issuer, t.key, t.verified, t.cached, t.passed, t.refused = jose.Header{}, nil, nil, nil, false, false, nil, 0
 	t.wrong = ""
 	t.own.Reset()
 	t.head, t.payload, t.sig = t.head[:0], t.payload[:0], t.sig[:0]

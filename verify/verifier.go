@@ -26,9 +26,10 @@ func NewPool(opt pool.Options) *Pool { return pool.New[*Entry](opt) }
 
 // Options is what holds for all issuers. Cache and Pool outlive a Verifier and may be shared by several.
 type Options struct {
-	MaxTokenBytes int    // longer tokens are refused unread; required
-	Cache         *Cache // nil: off
-	Pool          *Pool  // nil: every signature is checked at once
+	MaxTokenBytes int       // longer tokens are refused unread; required
+	Cache         *Cache    // nil: off
+	Pool          *Pool     // nil: every signature is checked at once
+	Denylist      *Denylist // nil: nothing is revoked
 }
 
 // Verifier checks tokens of a fixed set of issuers. It is immutable and safe for concurrent use.
@@ -67,7 +68,7 @@ func (v *Verifier) Verify(tok *Token, raw []byte, now int64, source netip.Addr) 
 	hash := v.hash(raw)
 	if e := v.opt.Cache.Get(hash, raw); e != nil {
 		if v.recall(tok, e) {
-			return tok.checkClaims(now)
+			return v.checkClaims(tok, now)
 		}
 		// Not for this config, or its key is gone. It is taken for a token that was never seen.
 		v.opt.Cache.Remove(e)
@@ -81,12 +82,15 @@ func (v *Verifier) Verify(tok *Token, raw []byte, now int64, source netip.Addr) 
 	}
 	tok.verified = true
 	tok.check.clear()
-	return tok.checkClaims(now)
+	return v.checkClaims(tok, now)
 }
 
-// checkClaims applies the issuer's policy to a verified token, and keeps the outcome for Policy.Check.
-func (t *Token) checkClaims(now int64) error {
+// checkClaims applies the issuer's policy and the Denylist to a verified token, and keeps the outcome for Policy.Check.
+func (v *Verifier) checkClaims(t *Token, now int64) error {
 	err := t.issuer.CheckClaims(&t.header, t.set, now)
+	if err == nil && v.opt.Denylist != nil && !v.opt.Denylist.passes(t, t.passed, now) {
+		err = Err(ReasonRevoked)
+	}
 	if err != nil {
 		t.refused = ReasonOf(err)
 	}
@@ -117,7 +121,7 @@ func (v *Verifier) recall(tok *Token, e *Entry) bool {
 		return false
 	}
 	tok.header, tok.set, tok.issuer, tok.key = r.header, &r.set, is, r.key
-	tok.verified, tok.cached = true, true
+	tok.verified, tok.cached, tok.passed = true, true, &r.passed
 	return true
 }
 

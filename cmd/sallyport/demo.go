@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -59,6 +61,10 @@ output = %q
 
 [admin]
 address = "127.0.0.1:0"
+token_file = %q
+
+[revocation]
+file = %q
 
 [log]
 level = "warn"
@@ -70,6 +76,7 @@ type demoOutput struct {
 	Proxy  string            `json:"proxy"`
 	Issuer string            `json:"issuer"`
 	Admin  string            `json:"admin"`
+	Token  string            `json:"admin_token"`
 	Tokens map[string]string `json:"tokens"`
 	Paths  map[string]string `json:"paths"`
 }
@@ -122,6 +129,7 @@ type demoRun struct {
 	issuer *demo.Issuer
 	echo   *demo.Echo
 	server *edge.Server
+	dir    string // of the admin token and the revocation rules
 	out    demoOutput
 }
 
@@ -145,7 +153,15 @@ func startDemo(listen, audit string, kernelFault error, stderr io.Writer) (d *de
 	if _, _, err = net.SplitHostPort(listen); err != nil {
 		return d, fmt.Errorf("-listen %q is not host:port", listen)
 	}
-	text := fmt.Sprintf(demoConfig, listen, d.issuer.URL(), d.echo.Addr(), audit)
+	if d.dir, err = os.MkdirTemp("", "sallyport-demo-"); err != nil {
+		return d, err
+	}
+	tokenFile := filepath.Join(d.dir, "admin.token")
+	d.out.Token = rand.Text()
+	if err = writeNew(tokenFile, []byte(d.out.Token)); err != nil {
+		return d, err
+	}
+	text := fmt.Sprintf(demoConfig, listen, d.issuer.URL(), d.echo.Addr(), audit, tokenFile, filepath.Join(d.dir, "revocations.db"))
 	cfg, err := config.Parse("demo", []byte(text), config.OSFiles{})
 	if err != nil {
 		return d, err
@@ -165,7 +181,7 @@ func startDemo(listen, audit string, kernelFault error, stderr io.Writer) (d *de
 // mint makes the tokens that are printed.
 func (d *demoRun) mint(listen string) (err error) {
 	d.out = demoOutput{
-		Proxy: "http://" + d.server.Addr(listen).String(), Issuer: d.issuer.URL(), Admin: d.server.AdminURL(),
+		Proxy: "http://" + d.server.Addr(listen).String(), Issuer: d.issuer.URL(), Admin: d.server.AdminURL(), Token: d.out.Token,
 		Tokens: map[string]string{},
 		Paths:  map[string]string{"good": "/api/hello", "forged": "/api/hello", "expired": "/api/hello", "no_scope": "/api/hello"},
 	}
@@ -191,6 +207,9 @@ func (d *demoRun) close() {
 	if d.issuer != nil {
 		d.issuer.Close()
 	}
+	if d.dir != "" {
+		_ = os.RemoveAll(d.dir) // a folder for what is temporary
+	}
 }
 
 func (d *demoRun) print(w io.Writer) error {
@@ -213,10 +232,17 @@ curl -i -H "Authorization: Bearer %s" %s%s
 # 200 without a token: a public route; X-User of the client is removed there too
 curl -i -H "X-User: mallory" %s/public/hello
 
+# 201: takes alice's tokens back, for good; DELETE .../v1/revocations/ID, or sallyport revoke, undoes it
+curl -i -H "Authorization: Bearer %s" -H "Content-Type: application/json" -d '{"issuer":"%s","sub":"alice","until":"never"}' %s/v1/revocations
+
+# 401 invalid_token: the first token again
+curl -i -H "Authorization: Bearer %s" %s%s
+
 # counters
-curl -s %s/metrics | grep verdict | grep -v ' 0$'
+curl -s -H "Authorization: Bearer %s" %s/metrics | grep verdict | grep -v ' 0$'
 `, o.Issuer, o.Proxy, o.Admin,
 		o.Tokens["good"], o.Proxy, o.Paths["good"], o.Tokens["forged"], o.Proxy, o.Paths["forged"],
-		o.Proxy, o.Tokens["no_scope"], o.Proxy, o.Paths["no_scope"], o.Proxy, o.Admin)
+		o.Proxy, o.Tokens["no_scope"], o.Proxy, o.Paths["no_scope"], o.Proxy,
+		o.Token, o.Issuer, o.Admin, o.Tokens["good"], o.Proxy, o.Paths["good"], o.Token, o.Admin)
 	return err
 }

@@ -17,6 +17,7 @@ type demoLine struct {
 	Proxy  string
 	Issuer string
 	Admin  string
+	Token  string `json:"admin_token"`
 	Tokens struct {
 		Good    string
 		Forged  string
@@ -120,7 +121,7 @@ func TestDemoCurlLines(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
-	want := []string{"200", "401", "401", "403", "200"}
+	want := []string{"200", "401", "401", "403", "200", "201", "401"}
 	var got []string
 	comment := ""
 	for _, line := range strings.Split(p.stdout.String(), "\n") {
@@ -133,7 +134,7 @@ func TestDemoCurlLines(t *testing.T) {
 				t.Fatalf("%s: %v", line, err)
 			}
 			if strings.Contains(line, "| grep") {
-				if lacks := lacking(string(out), `reason="ok"} 1`, `reason="signature"} 1`, `reason="scope"} 1`); lacks != nil {
+				if lacks := lacking(string(out), `reason="ok"} 1`, `reason="signature"} 1`, `reason="scope"} 1`, `reason="revoked"} 1`); lacks != nil {
 					t.Errorf("%s: output lacks %q", line, lacks)
 				}
 				continue

@@ -13,6 +13,7 @@ const usage = `sallyport is a JWT access proxy.
   sallyport check   -config FILE      validate and lint; exit 0 or 1, every fault with its line
   sallyport demo    [-listen ADDR]    issuer, echo upstream and proxy in one process; prints curl lines
   sallyport explain -config FILE      token on standard input: what would be decided, and why
+  sallyport revoke  ...               add, list and delete rules that take tokens back before they expire
   sallyport token   ...               mint keys, JWKS and tokens for demos and tests
   sallyport version
 
@@ -39,6 +40,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return runDemo(rest, stdout, stderr)
 	case "explain":
 		return runExplain(rest, stdin, stdout, stderr)
+	case "revoke":
+		return runRevoke(rest, stdout, stderr)
 	case "token":
 		return runToken(rest, stdin, stdout, stderr)
 	case "version", "-version", "--version":

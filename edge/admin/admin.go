@@ -1,4 +1,4 @@
-// Package admin serves health, readiness, metrics and profiles, on a loopback address by default.
+// Package admin serves health, readiness, metrics, profiles and the revocation API, on a loopback address by default.
 package admin
 
 import (
@@ -25,6 +25,8 @@ type Options struct {
 	// NotReady says why this node should get no traffic; empty: it is ready.
 	NotReady func() []string
 	Metrics  func(io.Writer)
+	// Revocation is what /v1/revocations serves; nil: revocation is off.
+	Revocation *Revocation
 }
 
 // Server is the admin listener.
@@ -107,6 +109,8 @@ func newView(opt Options) *view {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		v.opt.Metrics(w)
 	}))
+	v.mux.HandleFunc("/v1/revocations", v.api(v.revocations))
+	v.mux.HandleFunc("/v1/revocations/{id}", v.api(v.revocation))
 	if opt.Pprof {
 		v.mux.HandleFunc("GET /debug/pprof/", v.guarded(pprof.Index))
 		v.mux.HandleFunc("GET /debug/pprof/cmdline", v.guarded(pprof.Cmdline))
@@ -139,15 +143,22 @@ func (v *view) guarded(next http.HandlerFunc) http.HandlerFunc {
 	if len(v.opt.Token) == 0 {
 		return next
 	}
-	want := sha256.Sum256(v.opt.Token)
 	return func(w http.ResponseWriter, r *http.Request) {
-		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(token))
-		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="sallyport admin"`)
+		if !v.authorized(w, r) {
 			http.Error(w, "unauthorized", http.StatusUnauthorized)
 			return
 		}
 		next(w, r)
 	}
+}
+
+// authorized reports whether r has the token; if not, it sets the challenge.
+func (v *view) authorized(w http.ResponseWriter, r *http.Request) bool {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256(v.opt.Token)
+	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="sallyport admin"`)
+		return false
+	}
+	return true
 }

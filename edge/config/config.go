@@ -40,6 +40,8 @@ type Config struct {
 	Log Log `toml:"log" empty:"all defaults"`
 	// Admin is the listener for health, metrics and profiles.
 	Admin Admin `toml:"admin" empty:"all defaults"`
+	// Revocation is where rules are kept that take tokens back before they expire.
+	Revocation Revocation `toml:"revocation" empty:"off"`
 	// Limits are what every listener and route is held to.
 	Limits Limits `toml:"limits" empty:"all defaults"`
 	// Cache is the memory for tokens that were verified.
@@ -329,7 +331,7 @@ type Log struct {
 	Format string `toml:"format"`
 }
 
-// Admin is the listener for /healthz, /readyz, /metrics and /debug/pprof. SIGHUP opens another address; the socket is
+// Admin is the listener for /healthz, /readyz, /metrics, /debug/pprof and /v1/revocations. SIGHUP opens another address; the socket is
 // opened anew when any key of it changes.
 type Admin struct {
 	// Address is host:port, none of the listeners'. Default "127.0.0.1:9901"; "" turns it off. Outside loopback
@@ -338,8 +340,17 @@ type Admin struct {
 	// Pprof serves profiles below /debug/pprof; default false.
 	Pprof bool `toml:"pprof"`
 	// TokenFile is the path of a secret, 16 characters or more, white space around them left out: the bearer token that
-	// /metrics and /debug/pprof ask for. Default: none.
+	// /metrics, /debug/pprof and /v1/revocations ask for. Default: none, and no /v1/revocations.
 	TokenFile string `toml:"token_file"`
+}
+
+// Revocation takes tokens back before they expire: by rules, which the admin listener's /v1/revocations and sallyport revoke add, list
+// and delete. A rule is in force when it is acknowledged, for tokens in the cache too.
+type Revocation struct {
+	// File is the path of the file that the rules are kept in; one that is not there is made, with mode 0600. Its folder must be there
+	// and writable, and no other process may have it open. Default "": off; no token is revoked. SIGHUP with the same path keeps the
+	// file open; with another one it leaves the rules of the old file behind.
+	File string `toml:"file" empty:"off"`
 }
 
 // Limits are what every listener and route is held to. Open connections keep those that they were accepted with.

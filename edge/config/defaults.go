@@ -107,6 +107,7 @@ func (c *Config) finish(dir string) {
 		}
 	}
 	resolve(&c.Admin.TokenFile)
+	resolve(&c.Revocation.File)
 	if strings.ContainsAny(c.Audit.Output, "/.") { // else it is a word
 		resolve(&c.Audit.Output)
 	}

@@ -24,6 +24,9 @@ func Lint(c *Config) []Fault {
 	if c.Audit.WithQuery {
 		l.warn("audit.with_query", "queries may hold secrets, which the log would keep")
 	}
+	if c.Revocation.File != "" && (c.Admin.Address == "" || c.Admin.TokenFile == "") {
+		l.warn("revocation.file", "no rule can be added: /v1/revocations needs admin.address and admin.token_file")
+	}
 	return l.out.Sorted()
 }
 

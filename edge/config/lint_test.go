@@ -55,6 +55,8 @@ forward_token = true
 [audit]
 output = "off"
 with_query = true
+[revocation]
+file = "r.db"
 `), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +68,7 @@ with_query = true
 		"14 issuer[0].clock_skew", "19 issuer[1]", "22 issuer[1].audience_claim", "25 issuer[1].allow_http",
 		"26 issuer[1].allow_private_addresses", "33 route[0].public", "37 route[1].forward_token", "38 route[1].token_cookie",
 		"39 route[1].body_on_get", "44 route[2].forward_token", "46 audit.output", "47 audit.with_query",
+		"49 revocation.file",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -79,6 +82,7 @@ func TestLintIsSilent(t *testing.T) {
 		strings.NewReplacer("127.0.0.1:8080\"", ":80\"\ntrusted_proxies = [\"10.0.0.0/8\"]", "discovery", "max_lifetime = \"24h\"\ndiscovery").Replace(small),
 		strings.NewReplacer("127.0.0.1:8080\"", ":80\"\ntls.certificate = [{ cert_file = \"a\", key_file = \"b\" }]",
 			"discovery", "max_lifetime = \"24h\"\ndiscovery").Replace(small),
+		strings.Replace(small, "discovery", "max_lifetime = \"24h\"\ndiscovery", 1) + "[admin]\ntoken_file = \"t\"\n[revocation]\nfile = \"r.db\"\n",
 	} {
 		cfg, err := Parse("x", []byte(text), nil)
 		if err != nil {

@@ -53,6 +53,7 @@ func (v *validator) config() {
 	v.oneOf("log.level", v.cfg.Log.Level, "debug", "info", "warn", "error")
 	v.oneOf("log.format", v.cfg.Log.Format, "json", "text")
 	v.admin(&v.cfg.Admin)
+	v.written("revocation.file", v.cfg.Revocation.File, fs.ModeType)
 	v.limits(&v.cfg.Limits)
 	if size := v.cfg.Cache.Size; size != 0 && (size < 64<<10 || size > 64<<30) {
 		v.fault("cache.size", "is out of range (allowed: 64KiB to 64GiB, or \"0\" to turn the cache off)")
@@ -196,15 +197,21 @@ func (v *validator) audit(a *Audit) {
 	case !strings.ContainsAny(a.Output, "/."):
 		v.fault("audit.output", "%q is not known (allowed: stdout, stderr, off, or a path with a slash or a dot in it)", a.Output)
 		return
-	case v.files == nil:
+	}
+	v.written("audit.output", a.Output, fs.ModeDir|fs.ModeSocket)
+}
+
+// written checks what can be checked of a file that is to be written to, and may not be there yet. It is none of the kinds not.
+func (v *validator) written(key, path string, not fs.FileMode) {
+	if v.files == nil || path == "" {
 		return
 	}
-	switch info, err := v.files.Stat(a.Output); {
-	case err == nil && (info.IsDir() || info.Mode()&fs.ModeSocket != 0):
-		v.fault("audit.output", "%s is not a file that can be written to", a.Output)
+	switch info, err := v.files.Stat(path); {
+	case err == nil && info.Mode()&not != 0:
+		v.fault(key, "%s is not a file that can be written to", path)
 	case err != nil:
-		if dir, err := v.files.Stat(filepath.Dir(a.Output)); err != nil || !dir.IsDir() {
-			v.fault("audit.output", "there is no folder %s to write it to", filepath.Dir(a.Output))
+		if dir, err := v.files.Stat(filepath.Dir(path)); err != nil || !dir.IsDir() {
+			v.fault(key, "there is no folder %s to write it to", filepath.Dir(path))
 		}
 	}
 }

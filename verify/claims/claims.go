@@ -226,6 +226,9 @@ func (s *Set) ClientID() []byte {
 	return s.str(claimAzp)
 }
 
+// AuthorizedParty returns azp.
+func (s *Set) AuthorizedParty() []byte { return s.str(claimAzp) }
+
 // Expiry returns exp in Unix seconds, rounded down, and whether it is there.
 func (s *Set) Expiry() (int64, bool) { return s.exp, s.at[claimExp] != 0 }
 

@@ -178,6 +178,18 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	return dst
 }
 
+// Scalar returns what Equal compares: a string's text, a number as written, true or false. It is nil for other kinds and never nil for
+// these.
+func (v Value) Scalar() []byte {
+	switch v.Kind() {
+	case KindString:
+		return v.Bytes()
+	case KindBool, KindNumber:
+		return v.raw
+	}
+	return nil
+}
+
 // Equal reports whether the value is the scalar that want names: a string's text, a number as written, true or false.
 // An array equals want when one of its scalar elements does. Null and objects equal nothing.
 func (v Value) Equal(want string) bool {

@@ -14,7 +14,7 @@ NESTED = $(patsubst %/go.mod,%,$(wildcard verify/conformance/go.mod bench/compar
 # Every fuzz target there is, as folder:function, in whichever module.
 FUZZ = $(shell grep -rnoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | sed -E 's!/[^/]*:[0-9]+:func !:!' | sort -u)
 
-.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real figures profile scale soak load peers clean
+.PHONY: build demo test check race purego fuzz bench benchcmp generate test-real gate gate-proof gate-record figures profile scale soak load peers clean
 
 build: ## bin/sallyport
 	$(GO) build -trimpath -o bin/sallyport ./cmd/sallyport
@@ -64,6 +64,15 @@ generate: ## assembly from its generators
 
 test-real: build ## against a provider that is not ours
 	cd loadtest/real && $(GO) test -count=1 -v ./...
+
+gate: ## what a request costs and allocates, in memory, against the limits recorded for this kind of machine
+	$(GO) run ./bench/gate
+
+gate-proof: ## the gate must see a path that is slowed by 25 %
+	$(GO) run ./bench/gate -slow 25
+
+gate-record: ## writes those limits, on a machine that does nothing else
+	$(GO) run ./bench/gate -record
 
 soak: ## ten million valid and forged tokens through cache and pool, the verdict of each known beforehand
 	$(GO) run ./bench/soak

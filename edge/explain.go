@@ -125,7 +125,7 @@ func Check(cfg *config.Config) error {
 func buildIdle(cfg *config.Config) (*State, error) {
 	quiet := slog.New(slog.DiscardHandler)
 	s := &Server{log: quiet, metrics: metrics.New(metrics.Gauges{})}
-	s.handles.init()
+	s.handles.init(nil)
 	next, err := s.handles.prepare(cfg, quiet)
 	if err != nil {
 		return nil, err

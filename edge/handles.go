@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type handles struct {
 	upstreams map[string]*upstreamHandle
 	engine    *engineHandle
 	revoked   *revokedHandle
+	dial      func(address string) (net.Conn, error) // Options.Dial
 	wg        sync.WaitGroup
 }
 
@@ -57,7 +59,8 @@ type preparedHandles struct {
 	revoked   *revokedHandle // nil: revocation is off
 }
 
-func (h *handles) init() {
+func (h *handles) init(dial func(address string) (net.Conn, error)) {
+	h.dial = dial
 	h.issuers, h.upstreams = map[string]*issuerHandle{}, map[string]*upstreamHandle{}
 }
 
@@ -169,6 +172,7 @@ func (h *handles) prepareUpstream(next *preparedHandles, uc *config.Upstream) er
 		return h1.NewClient(h1.Options{
 			Address: endpoint, TLS: tlsconf.ForEndpoint(cfg.TLS, endpoint), MaxConns: cfg.MaxConnections, MaxHead: maxResponseHead,
 			ConnectTimeout: cfg.ConnectTimeout, ResponseTimeout: cfg.ResponseTimeout, IdleTimeout: cfg.IdleTimeout,
+			Dial: h.dial,
 		})
 	})
 	next.upstreams[uc.Name] = uh

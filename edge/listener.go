@@ -93,8 +93,8 @@ func (l *chanListener) send(c net.Conn) bool {
 }
 
 // listen opens the socket; nothing is accepted before run.
-func listen(address string, log *slog.Logger) (*listener, error) {
-	ln, err := net.Listen("tcp", address)
+func listen(address string, open func(string) (net.Listener, error), log *slog.Logger) (*listener, error) {
+	ln, err := open(address)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ type Options struct {
 	// Config, when set, is used instead of reading ConfigPath; reloads still read ConfigPath. For the demo.
 	Config    *config.Config
 	LogOutput io.Writer // default os.Stderr
+	// Listen and Dial, when set, take the place of TCP for clients and upstreams: for measurements without sockets.
+	Listen func(address string) (net.Listener, error)
+	Dial   func(address string) (net.Conn, error)
 	// KernelFault is a kernel that failed its self-test and was left out, for the log.
 	KernelFault error
 }
@@ -84,9 +87,12 @@ func Start(opt Options) (*Server, error) {
 	if opt.LogOutput == nil {
 		opt.LogOutput = os.Stderr
 	}
+	if opt.Listen == nil {
+		opt.Listen = func(address string) (net.Listener, error) { return net.Listen("tcp", address) }
+	}
 	s := &Server{opt: opt, listeners: map[string]*listener{}, logVar: new(slog.LevelVar)}
 	s.closing, s.close = context.WithCancel(context.Background())
-	s.handles.init()
+	s.handles.init(opt.Dial)
 	cfg := opt.Config
 	if cfg == nil {
 		var err error
@@ -224,7 +230,7 @@ func (s *Server) prepareListeners(cfg *config.Config) (map[string]*connServer, m
 		l := s.listeners[lc.Address]
 		if l == nil {
 			var err error
-			if l, err = listen(lc.Address, s.log); err != nil {
+			if l, err = listen(lc.Address, s.opt.Listen, s.log); err != nil {
 				return nil, opened, s.listenError(lc.Address, err)
 			}
 			l.onLimit, l.count = s.metrics.ConnectionRefused, &s.connections

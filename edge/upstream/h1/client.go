@@ -31,6 +31,8 @@ type Options struct {
 	ResponseTimeout time.Duration // from the request's end to the end of the response head
 	IdleTimeout     time.Duration // how long a connection is kept unused, and a body may be silent
 	MaxHead         int           // octets of a response head
+	// Dial, when set, opens connections in the place of TCP.
+	Dial func(address string) (net.Conn, error)
 }
 
 // maxWait bounds how long an exchange waits for a connection when all are in use.
@@ -38,9 +40,8 @@ const maxWait = time.Second
 
 // Client is the transport to one endpoint. It is safe for concurrent use.
 type Client struct {
-	opt    Options
-	dialer net.Dialer
-	wait   time.Duration // for a connection, when all are in use
+	opt  Options
+	wait time.Duration // for a connection, when all are in use
 
 	mu      sync.Mutex
 	idle    []*conn // the last one used is taken first
@@ -52,10 +53,11 @@ type Client struct {
 
 // NewClient makes a client; it does not connect.
 func NewClient(opt Options) *Client {
-	return &Client{
-		opt: opt, wait: min(maxWait, opt.ConnectTimeout),
-		dialer: net.Dialer{Timeout: opt.ConnectTimeout, KeepAlive: 30 * time.Second},
+	if opt.Dial == nil {
+		dialer := net.Dialer{Timeout: opt.ConnectTimeout, KeepAlive: 30 * time.Second}
+		opt.Dial = func(address string) (net.Conn, error) { return dialer.Dial("tcp", address) }
 	}
+	return &Client{opt: opt, wait: min(maxWait, opt.ConnectTimeout)}
 }
 
 // Close closes the idle connections; those in use are closed when their exchange ends.
@@ -136,7 +138,7 @@ func (c *Client) served(cn *conn, fresh bool) (*conn, bool, error) {
 
 // dial makes a connection for a place that is already counted.
 func (c *Client) dial() (*conn, bool, error) {
-	nc, err := c.dialer.Dial("tcp", c.opt.Address)
+	nc, err := c.opt.Dial(c.opt.Address)
 	if err != nil {
 		c.gone()
 		return nil, false, fmt.Errorf("%w: %w", ErrConnect, err)
